@@ -1,0 +1,134 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"ticketing/eventapi/event"
+	"ticketing/eventapi/idempotency"
+)
+
+// Create writes all events in one transaction, or none, and returns them as written, in the same order. An
+// *event.ItemError says which one the database refused: event.ErrExists or an *event.InvalidError.
+func (s *Store) Create(ctx context.Context, events []event.New) ([]event.Event, error) {
+	var created []event.Event
+	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
+		created, err = insertAll(ctx, tx, events)
+		return err
+	})
+	return created, err
+}
+
+// CreateOnce does what Create does, once for every key: it keeps render's answer in the transaction of the write,
+// and returns that answer, marked as replayed, to every later request with the same key and hash, also to one that
+// comes while the first is being carried out. The same key with another hash is idempotency.ErrKeyReused. Nothing
+// is kept of a write that failed.
+func (s *Store) CreateOnce(
+	ctx context.Context, request idempotency.Request, events []event.New,
+	render func([]event.Event) (idempotency.Answer, error),
+) (idempotency.Answer, error) {
+	var answer idempotency.Answer
+	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
+		// Whoever comes second waits here until the first has committed or rolled back; its next statement then
+		// sees the answer that the first has kept.
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", request.Key); err != nil {
+			return classify(err, "lock the idempotency key")
+		}
+		var found bool
+		if answer, found, err = kept(ctx, tx, request); err != nil || found {
+			return err
+		}
+		created, err := insertAll(ctx, tx, events)
+		if err != nil {
+			return err
+		}
+		if answer, err = render(created); err != nil {
+			return err
+		}
+		return keep(ctx, tx, request, answer)
+	})
+	return answer, err
+}
+
+// kept looks for the answer to an earlier request with the same key.
+func kept(ctx context.Context, tx pgx.Tx, request idempotency.Request) (idempotency.Answer, bool, error) {
+	answer := idempotency.Answer{Replayed: true}
+	var sameRequest bool
+	err := tx.QueryRow(ctx,
+		"SELECT request_hash = $2, status, headers, body FROM public.idempotency_keys WHERE key = $1",
+		request.Key, request.Hash).Scan(&sameRequest, &answer.Status, &answer.Headers, &answer.Body)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return answer, false, nil
+	case err != nil:
+		return answer, false, classify(err, "look up the idempotency key")
+	case !sameRequest:
+		return answer, false, idempotency.ErrKeyReused
+	default:
+		return answer, true, nil
+	}
+}
+
+func keep(ctx context.Context, tx pgx.Tx, request idempotency.Request, answer idempotency.Answer) error {
+	_, err := tx.Exec(ctx,
+		"INSERT INTO public.idempotency_keys (key, request_hash, status, headers, body) VALUES ($1, $2, $3, $4, $5)",
+		request.Key, request.Hash, answer.Status, answer.Headers, answer.Body)
+	return classify(err, "keep the answer of an idempotency key")
+}
+
+// insertAll sends all inserts at once and reads their rows.
+func insertAll(ctx context.Context, tx pgx.Tx, events []event.New) (created []event.Event, err error) {
+	batch := &pgx.Batch{}
+	for _, e := range events {
+		args, err := arguments(e.Fields)
+		if err != nil {
+			return nil, err
+		}
+		args["id"] = (*[16]byte)(e.ID)
+		batch.Queue(insert, args)
+	}
+	results := tx.SendBatch(ctx, batch)
+	defer func() {
+		if closed := results.Close(); err == nil {
+			err = classify(closed, "end a batch")
+		}
+	}()
+	created = make([]event.Event, 0, len(events))
+	for i := range events {
+		rows, err := results.Query()
+		inserted, err := one(rows, err, "insert event")
+		if err != nil {
+			return nil, &event.ItemError{Index: i, Err: err}
+		}
+		created = append(created, inserted)
+	}
+	return created, nil
+}
+
+// purgeLock keeps two programs from purging the same keys at the same time.
+const purgeLock = 0x6964656d // "idem"
+
+// PurgeIdempotencyKeys deletes answers kept for longer than age, at most limit of them, the oldest first, and
+// returns how many. It deletes nothing while another program does.
+func (s *Store) PurgeIdempotencyKeys(ctx context.Context, age time.Duration, limit int) (int64, error) {
+	var deleted int64
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		var alone bool
+		if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", purgeLock).Scan(&alone); err != nil || !alone {
+			return classify(err, "lock the purge")
+		}
+		tag, err := tx.Exec(ctx, `DELETE FROM public.idempotency_keys WHERE key IN (
+			SELECT key FROM public.idempotency_keys WHERE created_at < now() - $1::interval ORDER BY created_at LIMIT $2)`,
+			age, limit)
+		deleted = tag.RowsAffected()
+		return classify(err, "purge idempotency keys")
+	})
+	if err != nil {
+		return 0, fmt.Errorf("purge idempotency keys: %w", err)
+	}
+	return deleted, nil
+}

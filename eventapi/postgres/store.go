@@ -1,0 +1,148 @@
+// Package postgres keeps events in Postgres.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"ticketing/eventapi/event"
+)
+
+// Config says which database to use and how patiently. Every limit must be positive.
+type Config struct {
+	URL              string
+	MaxConns         int32
+	ConnectTimeout   time.Duration
+	StatementTimeout time.Duration // the server ends a statement that takes longer, waiting for locks included
+}
+
+// Store reads and writes events. Its methods return the errors of package event, or another one that is a defect
+// or a broken installation.
+type Store struct {
+	pool *pgxpool.Pool
+}
+
+// Open makes a store. It connects when it is first used, so a database that is away is no error here.
+func Open(ctx context.Context, config Config) (*Store, error) {
+	pool, err := pgxpool.ParseConfig(config.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read the database URL: %w", err)
+	}
+	pool.MaxConns = config.MaxConns
+	pool.MaxConnLifetime = time.Hour
+	pool.MaxConnLifetimeJitter = 10 * time.Minute
+	pool.ConnConfig.ConnectTimeout = config.ConnectTimeout
+	parameters := pool.ConnConfig.RuntimeParams
+	if parameters["application_name"] == "" {
+		parameters["application_name"] = "eventapi"
+	}
+	limit := fmt.Sprintf("%dms", config.StatementTimeout.Milliseconds())
+	parameters["statement_timeout"] = limit
+	// A process that dies inside a transaction must not keep its row locks.
+	parameters["idle_in_transaction_session_timeout"] = limit
+	parameters["timezone"] = "UTC"
+
+	opened, err := pgxpool.NewWithConfig(ctx, pool)
+	if err != nil {
+		return nil, fmt.Errorf("make the connection pool: %w", err)
+	}
+	return &Store{pool: opened}, nil
+}
+
+// CheckURL says whether Open can read the URL.
+func CheckURL(url string) error {
+	if _, err := pgxpool.ParseConfig(url); err != nil {
+		return fmt.Errorf("read the database URL: %w", err)
+	}
+	return nil
+}
+
+// Close waits for the connections in use and closes all.
+func (s *Store) Close() { s.pool.Close() }
+
+// Get returns an event, or event.ErrNotFound.
+func (s *Store) Get(ctx context.Context, id event.ID) (event.Event, error) {
+	rows, err := s.pool.Query(ctx, "SELECT "+columns+" FROM public.events WHERE id = $1", [16]byte(id))
+	return one(rows, err, "get event")
+}
+
+// Update locks an event, replaces its fields by what change makes of them, and returns it as written. It returns
+// event.ErrNotFound, event.ErrVersionMismatch when accept refuses the stored version (nil accepts any), and
+// change's own error. No other write comes between the check and the write.
+func (s *Store) Update(
+	ctx context.Context, id event.ID, accept func(version int64) bool, change func(event.Event) (event.Fields, error),
+) (event.Event, error) {
+	var updated event.Event
+	err := s.withLocked(ctx, id, accept, func(tx pgx.Tx, current event.Event) error {
+		fields, err := change(current)
+		if err != nil {
+			return err
+		}
+		args, err := arguments(fields)
+		if err != nil {
+			return err
+		}
+		args["id"] = [16]byte(id)
+		rows, err := tx.Query(ctx, "UPDATE public.events SET "+assignments+" WHERE id = @id RETURNING "+columns, args)
+		updated, err = one(rows, err, "update event")
+		return err
+	})
+	return updated, err
+}
+
+// Delete locks an event and deletes it. It returns event.ErrNotFound, or event.ErrVersionMismatch when accept
+// refuses the stored version (nil accepts any).
+func (s *Store) Delete(ctx context.Context, id event.ID, accept func(version int64) bool) error {
+	return s.withLocked(ctx, id, accept, func(tx pgx.Tx, _ event.Event) error {
+		_, err := tx.Exec(ctx, "DELETE FROM public.events WHERE id = $1", [16]byte(id))
+		return classify(err, "delete event")
+	})
+}
+
+// withLocked runs write in a transaction that holds the event's row lock.
+func (s *Store) withLocked(
+	ctx context.Context, id event.ID, accept func(version int64) bool, write func(pgx.Tx, event.Event) error,
+) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT "+columns+" FROM public.events WHERE id = $1 FOR UPDATE", [16]byte(id))
+		current, err := one(rows, err, "lock event")
+		if err != nil {
+			return err
+		}
+		if accept != nil && !accept(current.Version) {
+			return event.ErrVersionMismatch
+		}
+		return write(tx, current)
+	})
+}
+
+// inTx runs work in a transaction, commits when it returns nil and rolls back otherwise.
+func (s *Store) inTx(ctx context.Context, work func(pgx.Tx) error) error {
+	tx, err := s.pool.Begin(ctx)
+	if err != nil {
+		return classify(err, "begin a transaction")
+	}
+	if err := work(tx); err != nil {
+		// A connection that cannot roll back is closed by the pool, which ends the transaction too.
+		_ = tx.Rollback(ctx)
+		return err
+	}
+	return classify(tx.Commit(ctx), "commit")
+}
+
+// one returns the only row of a query, or event.ErrNotFound.
+func one(rows pgx.Rows, err error, doing string) (event.Event, error) {
+	if err != nil {
+		return event.Event{}, classify(err, doing)
+	}
+	found, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (event.Event, error) { return scan(row) })
+	if errors.Is(err, pgx.ErrNoRows) {
+		return event.Event{}, event.ErrNotFound
+	}
+	return found, classify(err, doing)
+}
