@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"ticketing/cdc-indexer/consumer"
+	"ticketing/cdc-indexer/elastic"
+)
+
+// admin serves what operators and their tools look at.
+type admin struct {
+	server    *http.Server
+	listener  net.Listener
+	readiness readiness
+	index     atomic.Pointer[error]
+	logger    *slog.Logger
+}
+
+// readiness asks the parts how they are.
+type readiness struct {
+	consumer func() consumer.Status
+	writer   *elastic.Writer
+}
+
+// errStarting is the index's state until it has been looked at.
+var errStarting = errors.New("the index has not been looked at yet")
+
+func newAdmin(address string, registry *prometheus.Registry, r readiness, logger *slog.Logger) *admin {
+	a := &admin{readiness: r, logger: logger}
+	a.index.Store(&errStarting)
+	router := chi.NewRouter()
+	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	router.Get("/readyz", a.ready)
+	router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+	a.server = &http.Server{
+		Addr: address, Handler: router,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+	}
+	return a
+}
+
+// listen takes the port, so that a taken one is said at once.
+func (a *admin) listen(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.server.Addr)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	a.listener = listener
+	return nil
+}
+
+// serve answers until ctx ends.
+func (a *admin) serve(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		_ = a.server.Shutdown(limited)
+	})
+	defer stop()
+	if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+		a.logger.ErrorContext(ctx, "admin server failed", "error", err)
+	}
+}
+
+func (a *admin) setIndex(err error) { a.index.Store(&err) }
+
+// readyAnswer is the body of /readyz.
+type readyAnswer struct {
+	Ready    bool              `json:"ready"`
+	Parts    map[string]string `json:"parts"` // "ok", or what is wrong
+	Warnings []string          `json:"warnings,omitempty"`
+	Consumer consumer.Status   `json:"consumer"`
+}
+
+// ready answers 200 when changes get through, and 503 with the part that holds them up when they do not.
+func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
+	status := a.readiness.consumer()
+	answer := readyAnswer{Ready: true, Parts: map[string]string{}, Warnings: status.Warnings, Consumer: status}
+	index := *a.index.Load()
+	if index == nil {
+		index = a.lookAtIndex(r.Context())
+	}
+	for name, err := range map[string]error{
+		"kafka": status.Trouble, "index": index, "elasticsearch": a.readiness.writer.Trouble(),
+	} {
+		answer.Parts[name] = "ok"
+		if err != nil {
+			answer.Ready, answer.Parts[name] = false, err.Error()
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if !answer.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		a.logger.DebugContext(r.Context(), "readiness not delivered", "error", err)
+	}
+}
+
+// lookAtIndex asks Elasticsearch itself: without traffic nothing else would notice that it is gone.
+func (a *admin) lookAtIndex(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return a.readiness.writer.CheckWriteAlias(ctx)
+}

@@ -1,0 +1,500 @@
+package consumer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/segmentio/kafka-go"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"ticketing/cdc-indexer/change"
+	"ticketing/cdc-indexer/consumer"
+	"ticketing/internal/testenv"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+// group is a consumer group with three topics of its own on the real broker. What it applies goes to a table in
+// memory, so that the tests can hold it up and look at it.
+type group struct {
+	t        *testing.T
+	name     string
+	topics   []string
+	client   *kafka.Client
+	registry *prometheus.Registry
+
+	mu      sync.Mutex
+	applied []string // keys, in the order of their batches
+	letters []consumer.Letter
+	byWhom  map[string]string // partition of the message's topic to the member that applied it
+	hold    func(ctx context.Context) error
+	putErr  error
+}
+
+const partitions = 3
+
+func newGroup(t *testing.T) *group {
+	t.Helper()
+	name := testenv.Name(t)
+	g := &group{
+		t: t, name: name, client: testenv.KafkaClient(t), registry: prometheus.NewRegistry(), byWhom: map[string]string{},
+		topics: []string{name + "-created", name + "-updated", name + "-deleted"},
+	}
+	return g
+}
+
+func (g *group) createTopics() *group {
+	g.t.Helper()
+	testenv.Topics(g.t, partitions, g.topics...)
+	return g
+}
+
+func (g *group) brokers() []string {
+	return strings.Split(testenv.Address(g.t, testenv.KafkaBrokers), ",")
+}
+
+// decode takes the value's first word for the key; "bad" is a message that nobody can index.
+func decode(_, value []byte) (change.Change, error) {
+	word := strings.TrimRight(string(value), " ")
+	switch word {
+	case "bad":
+		return change.Change{}, &change.Rejection{Reason: "malformed", Detail: "it is bad"}
+	case "nothing":
+		return change.Change{}, change.ErrNoChange
+	default:
+		return change.Change{Key: word, Op: change.Upsert, Order: change.Order{Version: 1}}, nil
+	}
+}
+
+// member implements what a consumer needs for one member of the group.
+type member struct {
+	*group
+	id string
+}
+
+func (m member) Apply(ctx context.Context, changes []change.Change) ([]change.Result, error) {
+	m.mu.Lock()
+	hold := m.hold
+	m.mu.Unlock()
+	if hold != nil {
+		if err := hold(ctx); err != nil {
+			return nil, err
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	results := make([]change.Result, len(changes))
+	for n, c := range changes {
+		results[n] = change.Result{Outcome: change.Applied}
+		if c.Key == "rejected" {
+			results[n] = change.Result{Outcome: change.Rejected, Rejection: &change.Rejection{Reason: "mapping", Detail: "no"}}
+		}
+		m.applied = append(m.applied, c.Key)
+		m.byWhom[c.Key] = m.id
+	}
+	return results, nil
+}
+
+func (m member) Request(done func()) {
+	if done != nil {
+		done()
+	}
+}
+
+func (m member) Put(_ context.Context, letters []consumer.Letter) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.putErr != nil {
+		return m.putErr
+	}
+	m.letters = append(m.letters, letters...)
+	return nil
+}
+
+// registryOf returns the group's registry for its member "a", the one whose metrics are looked at.
+func (g *group) registryOf(id string) *prometheus.Registry {
+	if id == "a" {
+		return g.registry
+	}
+	return prometheus.NewRegistry()
+}
+
+type running struct {
+	*consumer.Consumer
+	stop func() error // waits until it has stopped
+}
+
+func (g *group) start(id string) running {
+	g.t.Helper()
+	m := member{group: g, id: id}
+	c := consumer.New(consumer.Config{
+		Brokers: g.brokers(), Group: g.name, Topics: g.topics,
+		FetchBytes: 64 << 10, Concurrency: 4, SessionTimeout: 6 * time.Second, DrainTimeout: time.Second,
+	}, decode, m, m, m, consumer.NewMetrics(g.registryOf(id)), slog.New(slog.NewTextHandler(testLog{g.t}, &slog.HandlerOptions{Level: slog.LevelInfo})))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	stop := sync.OnceValue(func() error {
+		cancel()
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(30 * time.Second):
+			return errors.New("did not stop")
+		}
+	})
+	g.t.Cleanup(func() {
+		if err := stop(); err != nil {
+			g.t.Errorf("consumer %s: %v", id, err)
+		}
+	})
+	return running{Consumer: c, stop: stop}
+}
+
+// testLog shows the log of a test that fails.
+type testLog struct{ t *testing.T }
+
+func (l testLog) Write(line []byte) (int, error) {
+	l.t.Log(strings.TrimSpace(string(line)))
+	return len(line), nil
+}
+
+// produce writes values to one partition of one topic.
+func (g *group) produce(topic, partition int, values ...string) {
+	g.t.Helper()
+	// A broker tells of a new partition a little before it leads it.
+	testenv.Eventually(g.t, 30*time.Second, func(ctx context.Context) error {
+		records := make([]kafka.Record, len(values))
+		for n, value := range values {
+			records[n] = kafka.Record{Key: kafka.NewBytes([]byte("k")), Value: kafka.NewBytes([]byte(value)), Time: time.Now()}
+		}
+		response, err := g.client.Produce(ctx, &kafka.ProduceRequest{
+			Topic: g.topics[topic], Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+		})
+		if err != nil {
+			return err
+		}
+		return response.Error
+	})
+}
+
+// committed returns the group's offset in a partition, -1 when it has none.
+func (g *group) committed(ctx context.Context, topic, partition int) (int64, error) {
+	response, err := g.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{
+		GroupID: g.name, Topics: map[string][]int{g.topics[topic]: {partition}},
+	})
+	if err != nil {
+		return 0, err
+	}
+	return response.Topics[g.topics[topic]][0].CommittedOffset, errors.Join(response.Error, response.Topics[g.topics[topic]][0].Error)
+}
+
+func (g *group) waitCommitted(topic, partition int, want int64) {
+	g.t.Helper()
+	testenv.Eventually(g.t, time.Minute, func(ctx context.Context) error {
+		got, err := g.committed(ctx, topic, partition)
+		if err == nil && got != want {
+			err = fmt.Errorf("committed %d, want %d", got, want)
+		}
+		return err
+	})
+}
+
+func (g *group) has(keys ...string) func(context.Context) error {
+	return func(context.Context) error {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		for _, key := range keys {
+			if !slices.Contains(g.applied, key) {
+				return fmt.Errorf("%s not applied yet, only %v", key, g.applied)
+			}
+		}
+		return nil
+	}
+}
+
+// waitLag waits until the metric says that many messages of the first topic's first partition are not in the index.
+func (g *group) waitLag(want int) {
+	g.t.Helper()
+	expected := fmt.Sprintf("# HELP cdc_indexer_lag_messages Messages of a partition that are not in the index yet.\n"+
+		"# TYPE cdc_indexer_lag_messages gauge\ncdc_indexer_lag_messages{partition=\"0\",topic=%q} %d\n", g.topics[0], want)
+	testenv.Eventually(g.t, 30*time.Second, func(context.Context) error {
+		return testutil.GatherAndCompare(only{g.registry, g.topics[0]}, strings.NewReader(expected), "cdc_indexer_lag_messages")
+	})
+}
+
+// only gathers the metrics of one topic's first partition.
+type only struct {
+	prometheus.Gatherer
+	topic string
+}
+
+func (o only) Gather() ([]*dto.MetricFamily, error) {
+	families, err := o.Gatherer.Gather()
+	for _, family := range families {
+		family.Metric = slices.DeleteFunc(family.Metric, func(m *dto.Metric) bool {
+			return slices.ContainsFunc(m.Label, func(l *dto.LabelPair) bool {
+				return l.GetName() == "topic" && l.GetValue() != o.topic || l.GetName() == "partition" && l.GetValue() != "0"
+			})
+		})
+	}
+	return families, err
+}
+
+func TestMessagesOfAllTopicsAreAppliedAndCommitted(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t).createTopics()
+	c := g.start("a")
+	g.produce(0, 0, "c1", "nothing", "c2")
+	g.produce(1, 1, "u1")
+	g.produce(2, 2, "d1", "d2")
+	testenv.Eventually(t, time.Minute, g.has("c1", "c2", "u1", "d1", "d2"))
+	g.waitCommitted(0, 0, 3)
+	g.waitCommitted(1, 1, 1)
+	g.waitCommitted(2, 2, 2)
+	require.NoError(t, c.Status().Trouble)
+	require.Equal(t, []int{0, 1, 2}, c.Status().Partitions)
+	require.Empty(t, c.Status().Warnings)
+}
+
+func TestNothingIsCommittedBeforeItIsApplied(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t).createTopics()
+	release, held := make(chan struct{}), make(chan struct{}, 100)
+	g.hold = func(ctx context.Context) error {
+		held <- struct{}{}
+		select {
+		case <-release:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	c := g.start("a")
+	g.produce(0, 0, "one", "two")
+	<-held
+	generation := c.Status().Generation
+	// longer than the session timeout: back pressure must not cost the membership
+	longer := time.NewTimer(9 * time.Second)
+	defer longer.Stop()
+	<-longer.C
+	got, err := g.committed(testenv.Context(t, 10*time.Second), 0, 0)
+	require.NoError(t, err)
+	require.Equal(t, int64(-1), got)
+	require.Equal(t, generation, c.Status().Generation)
+	// The lag grows with the log, also behind what has been fetched.
+	g.produce(0, 0, "three", "four", "five")
+	g.waitLag(5)
+	close(release)
+	g.waitCommitted(0, 0, 5)
+	g.waitLag(0)
+	require.Equal(t, generation, c.Status().Generation)
+}
+
+func TestWhatWasNotCommittedComesAgain(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t).createTopics()
+	stuck := make(chan struct{}, 100)
+	g.hold = func(ctx context.Context) error { // as if killed in the middle
+		stuck <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	first := g.start("first")
+	g.produce(1, 0, "x", "y")
+	<-stuck
+	require.NoError(t, first.stop())
+	g.mu.Lock()
+	require.Empty(t, g.applied)
+	g.hold = nil
+	g.mu.Unlock()
+
+	g.start("second")
+	testenv.Eventually(t, time.Minute, g.has("x", "y"))
+	g.waitCommitted(1, 0, 2)
+}
+
+func TestABatchUnderWayIsFinishedAtShutdown(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t).createTopics()
+	begun, finish := make(chan struct{}, 100), make(chan struct{})
+	g.hold = func(ctx context.Context) error {
+		begun <- struct{}{}
+		select {
+		case <-finish:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	c := g.start("a")
+	g.produce(0, 0, "x")
+	<-begun
+	stopped := make(chan error, 1)
+	go func() { stopped <- c.stop() }()
+	close(finish)
+	require.NoError(t, <-stopped)
+	got, err := g.committed(testenv.Context(t, 10*time.Second), 0, 0)
+	require.NoError(t, err)
+	require.Equal(t, int64(1), got)
+}
+
+func TestBadMessagesGoToTheDeadLettersAndOthersPass(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t).createTopics()
+	g.putErr = errors.New("no broker")
+	c := g.start("a")
+	g.produce(0, 0, "good", "bad", "rejected", "better")
+	testenv.Eventually(t, time.Minute, g.has("good", "better"))
+	testenv.Eventually(t, time.Minute, func(context.Context) error {
+		if trouble := c.Status().Trouble; trouble == nil || !strings.Contains(trouble.Error(), "no broker") {
+			return fmt.Errorf("trouble is %w", trouble)
+		}
+		return nil
+	})
+	got, err := g.committed(testenv.Context(t, 10*time.Second), 0, 0)
+	require.NoError(t, err)
+	require.Equal(t, int64(-1), got, "committed before the letters were safe")
+
+	g.mu.Lock()
+	g.putErr = nil
+	g.mu.Unlock()
+	g.waitCommitted(0, 0, 4)
+	require.NoError(t, c.Status().Trouble)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	require.Len(t, g.letters, 2)
+	require.Equal(t, "malformed", g.letters[0].Rejection.Reason)
+	require.Equal(t, int64(1), g.letters[0].Message.Offset)
+	require.Equal(t, "bad", string(g.letters[0].Message.Value))
+	require.Equal(t, "mapping", g.letters[1].Rejection.Reason)
+	require.Equal(t, g.topics[0], g.letters[1].Message.Topic)
+	require.Equal(t, int64(2), g.letters[1].Message.Offset)
+}
+
+func TestMessagesLargerThanAFetch(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t).createTopics()
+	g.start("a")
+	g.produce(0, 1, "small", "large"+strings.Repeat(" ", 800<<10), "last")
+	testenv.Eventually(t, time.Minute, g.has("small", "large", "last"))
+	g.waitCommitted(0, 1, 3)
+}
+
+func TestARowsChangesMeetInOneMember(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t).createTopics()
+	a, b := g.start("a"), g.start("b")
+	testenv.Eventually(t, time.Minute, func(context.Context) error {
+		both := append(append([]int{}, a.Status().Partitions...), b.Status().Partitions...)
+		slices.Sort(both)
+		if !slices.Equal(both, []int{0, 1, 2}) || len(a.Status().Partitions) == 0 || len(b.Status().Partitions) == 0 {
+			return fmt.Errorf("a has %v, b has %v", a.Status().Partitions, b.Status().Partitions)
+		}
+		return nil
+	})
+	var keys []string
+	for topic := range g.topics {
+		for partition := range partitions {
+			key := fmt.Sprintf("t%d-p%d", topic, partition)
+			keys = append(keys, key)
+			g.produce(topic, partition, key)
+		}
+	}
+	testenv.Eventually(t, time.Minute, g.has(keys...))
+	g.mu.Lock()
+	for partition := range partitions {
+		for topic := range g.topics {
+			require.Equal(t, g.byWhom[fmt.Sprintf("t0-p%d", partition)], g.byWhom[fmt.Sprintf("t%d-p%d", topic, partition)])
+		}
+	}
+	g.mu.Unlock()
+
+	// one leaves, the other takes over
+	require.NoError(t, a.stop())
+	for partition := range partitions {
+		g.produce(0, partition, fmt.Sprint("later", partition))
+	}
+	testenv.Eventually(t, time.Minute, g.has("later0", "later1", "later2"))
+}
+
+func TestMissingTopicsAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t)
+	c := g.start("a")
+	testenv.Eventually(t, time.Minute, func(context.Context) error {
+		if trouble := c.Status().Trouble; trouble == nil || !strings.Contains(trouble.Error(), "does not exist yet") {
+			return fmt.Errorf("trouble is %w", trouble)
+		}
+		return nil
+	})
+	g.createTopics()
+	g.produce(0, 0, "x")
+	testenv.Eventually(t, time.Minute, g.has("x"))
+}
+
+func TestUnequalPartitionCountsAreRefused(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t)
+	testenv.Topics(t, 3, g.topics[0], g.topics[1])
+	testenv.Topics(t, 2, g.topics[2])
+	m := member{group: g}
+	c := consumer.New(consumer.Config{Brokers: g.brokers(), Group: g.name, Topics: g.topics, Concurrency: 1, SessionTimeout: 6 * time.Second},
+		decode, m, m, m, consumer.NewMetrics(g.registry), slog.New(slog.DiscardHandler))
+	err := c.Run(testenv.Context(t, time.Minute))
+	require.ErrorContains(t, err, "equal numbers of partitions")
+	require.ErrorContains(t, err, g.topics[2]+" has 2")
+}
+
+func TestSkippedOffsetsAreNoticed(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		committed int64
+		deleted   int64 // the log's first messages that are gone
+		want      string
+	}{
+		"expired before they were consumed": {committed: 2, deleted: 5, want: "offsets 2 to 5"},
+		"a new group on an old topic":       {committed: -1, deleted: 5, want: "offsets 0 to 5"},
+		"topic made anew":                   {committed: 1000, deleted: 0, want: "offsets 1000 to 0"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newGroup(t).createTopics()
+			values := make([]string, 8)
+			for n := range values {
+				values[n] = fmt.Sprint("v", n)
+			}
+			g.produce(0, 0, values...)
+			if test.committed >= 0 {
+				_, err := g.client.OffsetCommit(testenv.Context(t, 30*time.Second), &kafka.OffsetCommitRequest{
+					GroupID: g.name, GenerationID: -1,
+					Topics: map[string][]kafka.OffsetCommit{g.topics[0]: {{Partition: 0, Offset: test.committed}}},
+				})
+				require.NoError(t, err)
+			}
+			if test.deleted > 0 {
+				deleteRecords(t, g.client, g.topics[0], 0, test.deleted)
+			}
+			c := g.start("a")
+			testenv.Eventually(t, time.Minute, g.has(values[test.deleted:]...))
+			warnings := strings.Join(c.Status().Warnings, "\n")
+			require.Contains(t, warnings, test.want)
+			require.Contains(t, warnings, "repair")
+			g.waitCommitted(0, 0, 8)
+		})
+	}
+}

@@ -1,0 +1,212 @@
+package elasticfake
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// mget reads documents by _id, refreshed or not, by the body's ids.
+func (s *Server) mget(q *request) (any, *failure) {
+	ids := q.json.Get("ids").Array()
+	if len(ids) == 0 {
+		return nil, invalid("no documents to get")
+	}
+	targets := s.targets(q.name)
+	documents := make([]object, len(ids))
+	for i, id := range ids {
+		answer := object{"_index": q.name, "_id": id.String()}
+		switch {
+		case len(targets) == 0:
+			answer["error"] = noIndex(q.name).cause()
+		case len(targets) > 1:
+			answer["error"] = illegal("alias [%s] has more than one index associated with it, can't execute a single index op", q.name).cause()
+		default:
+			targets[0].get(answer, id.String(), q.parameters)
+		}
+		documents[i] = answer
+	}
+	return object{"docs": documents}, nil
+}
+
+func (x *index) get(answer object, id string, parameters url.Values) {
+	answer["_index"] = x.name
+	d, found := x.documents[id]
+	answer["found"] = found
+	if !found {
+		return
+	}
+	answer["_version"], answer["_seq_no"], answer["_primary_term"] = d.version, d.seqNo, d.primaryTerm
+	if parameters.Get("_source") == "false" {
+		return
+	}
+	answer["_source"] = json.RawMessage(d.source)
+	if includes := parameters.Get("_source_includes"); includes != "" {
+		answer["_source"] = filterPath(decode(d.source), includes)
+	}
+}
+
+// decode returns a document whose numbers keep all their digits.
+func decode(source []byte) any {
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(source))
+	decoder.UseNumber()
+	if err := decoder.Decode(&value); err != nil {
+		panic(err) // checked when it was written
+	}
+	return value
+}
+
+// query says whether it holds for a document. Only match_all and term are known.
+type query func(*document) bool
+
+func parseQuery(q gjson.Result) (query, *failure) {
+	term, all := q.Get("term"), q.Get("match_all")
+	switch {
+	case !q.Exists() || all.Exists() && len(q.Map()) == 1:
+		return func(*document) bool { return true }, nil
+	case term.Exists() && len(q.Map()) == 1 && len(term.Map()) == 1:
+		for field, want := range term.Map() {
+			if want.IsObject() {
+				want = want.Get("value")
+			}
+			return func(d *document) bool {
+				value := gjson.GetBytes(d.source, field)
+				return value.Exists() && value.String() == want.String()
+			}, nil
+		}
+	}
+	return nil, unsupported("query %s", q.Raw)
+}
+
+// matches returns the searchable documents behind target that its filters and the query leave, by index and _id.
+func (s *Server) matches(target string, body gjson.Result) ([]hit, *failure) {
+	targets := s.targets(target)
+	if len(targets) == 0 {
+		return nil, noIndex(target)
+	}
+	wanted, f := parseQuery(body.Get("query"))
+	if f != nil {
+		return nil, f
+	}
+	var hits []hit
+	for _, x := range targets {
+		filter := query(func(*document) bool { return true })
+		if raw := x.aliases[target].filter; raw != nil {
+			filter, _ = parseQuery(gjson.ParseBytes(raw)) // known since the alias was made
+		}
+		for _, id := range slices.Sorted(maps.Keys(x.searchable)) {
+			if d := x.searchable[id]; filter(d) && wanted(d) {
+				hits = append(hits, hit{index: x, document: d})
+			}
+		}
+	}
+	return hits, nil
+}
+
+type hit struct {
+	index    *index
+	document *document
+	sort     []gjson.Result
+}
+
+func (s *Server) count(q *request) (any, *failure) {
+	hits, f := s.matches(q.name, q.json)
+	return object{"count": len(hits)}, f
+}
+
+// search pages through documents: query, size, from, sort by fields of the mapping (ascending) with search_after.
+func (s *Server) search(q *request) (any, *failure) {
+	for name := range q.json.Map() {
+		if !slices.Contains([]string{"query", "size", "from", "sort", "search_after", "version", "seq_no_primary_term", "track_total_hits"}, name) {
+			return nil, unsupported("search option %s", name)
+		}
+	}
+	hits, f := s.matches(q.name, q.json)
+	if f != nil {
+		return nil, f
+	}
+	total := len(hits)
+	if hits, f = sortAfter(hits, q.json.Get("sort"), q.json.Get("search_after")); f != nil {
+		return nil, f
+	}
+	size := 10
+	if q.json.Get("size").Exists() {
+		size = int(q.json.Get("size").Int())
+	}
+	hits = hits[min(int(q.json.Get("from").Int()), len(hits)):]
+	hits = hits[:min(size, len(hits))]
+	found := make([]object, len(hits))
+	for i, h := range hits {
+		found[i] = h.describe(q.json)
+	}
+	return object{
+		"took": 0, "timed_out": false, "_shards": object{"total": 1, "successful": 1, "skipped": 0, "failed": 0},
+		"hits": object{"total": object{"value": total, "relation": "eq"}, "hits": found},
+	}, nil
+}
+
+func (h *hit) describe(options gjson.Result) object {
+	d := h.document
+	described := object{"_index": h.index.name, "_id": d.id, "_source": json.RawMessage(d.source)}
+	if options.Get("version").Bool() {
+		described["_version"] = d.version
+	}
+	if options.Get("seq_no_primary_term").Bool() {
+		described["_seq_no"], described["_primary_term"] = d.seqNo, d.primaryTerm
+	}
+	if len(h.sort) > 0 {
+		values := make([]any, len(h.sort))
+		for i, value := range h.sort {
+			values[i] = json.RawMessage(value.Raw)
+		}
+		described["sort"] = values
+	}
+	return described
+}
+
+func sortAfter(hits []hit, keys, after gjson.Result) ([]hit, *failure) {
+	if !keys.Exists() {
+		if after.Exists() {
+			return nil, fail(http.StatusBadRequest, "search_phase_execution_exception", "Sort must contain at least one field")
+		}
+		return hits, nil
+	}
+	var fields []string
+	for _, key := range keys.Array() {
+		for field, order := range key.Map() {
+			if strings.HasPrefix(field, "_") || order.String() != "asc" && order.Get("order").String() != "asc" {
+				return nil, unsupported("sort %s", key.Raw)
+			}
+			fields = append(fields, field)
+		}
+	}
+	for i := range hits {
+		for _, field := range fields {
+			value := gjson.GetBytes(hits[i].document.source, field)
+			if value.Type != gjson.String && value.Type != gjson.Number {
+				return nil, unsupported("sorting by %s of document %s", field, hits[i].document.id)
+			}
+			hits[i].sort = append(hits[i].sort, value)
+		}
+	}
+	slices.SortStableFunc(hits, func(a, b hit) int { return slices.CompareFunc(a.sort, b.sort, compareValues) })
+	if after.Exists() {
+		hits = slices.DeleteFunc(hits, func(h hit) bool { return slices.CompareFunc(h.sort, after.Array(), compareValues) <= 0 })
+	}
+	return hits, nil
+}
+
+func compareValues(a, b gjson.Result) int {
+	if a.Type == gjson.Number && b.Type == gjson.Number {
+		return cmp.Compare(a.Int(), b.Int())
+	}
+	return strings.Compare(a.String(), b.String())
+}

@@ -1,0 +1,95 @@
+package elastic
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
+)
+
+// Refresher makes written documents searchable soon, without letting refreshes eat up the server.
+//
+// A refresh costs Elasticsearch work that grows with what was written since the last one. So the Refresher pauses
+// after each for a multiple of the time it took: with light traffic a refresh takes a few milliseconds and every
+// write is searchable almost at once; under a heavy load they become rare by themselves and the index's own
+// refresh_interval takes over.
+type Refresher struct {
+	client  *Client
+	alias   string
+	metrics *Metrics
+	logger  *slog.Logger
+
+	wake    chan struct{}
+	mu      sync.Mutex
+	waiting []func()
+}
+
+// Share of the time that may go into refreshes: one part in pauseFactor+1.
+const pauseFactor = 4
+
+// maxWaiting bounds the callbacks kept for the next refresh. Under a load that fills it, the ones beyond are
+// dropped: they only measure.
+const maxWaiting = 4096
+
+// NewRefresher returns a Refresher of the index behind alias; Run does the work.
+func NewRefresher(client *Client, alias string, metrics *Metrics, logger *slog.Logger) *Refresher {
+	return &Refresher{client: client, alias: alias, metrics: metrics, logger: logger, wake: make(chan struct{}, 1)}
+}
+
+// Request asks for a refresh soon and returns at once. done, which may be nil, is called after the refresh that
+// makes everything written before this call searchable.
+func (r *Refresher) Request(done func()) {
+	r.mu.Lock()
+	if done != nil && len(r.waiting) < maxWaiting {
+		r.waiting = append(r.waiting, done)
+	}
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default: // one is due already, and it will cover this write too
+	}
+}
+
+// Run refreshes when asked to, until ctx ends.
+func (r *Refresher) Run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wake:
+		}
+		start := time.Now()
+		r.refresh(ctx)
+		if wait(ctx, pauseFactor*time.Since(start)) != nil {
+			return
+		}
+	}
+}
+
+func (r *Refresher) refresh(ctx context.Context) {
+	r.mu.Lock()
+	waiting := r.waiting
+	r.waiting = nil
+	r.mu.Unlock()
+
+	start := time.Now()
+	if err := refreshAlias(ctx, r.client, r.alias); err != nil {
+		// Not worth a retry: the index refreshes itself every refresh_interval.
+		r.logger.DebugContext(ctx, "refresh failed", "error", err)
+		return
+	}
+	r.metrics.refreshSeconds.Observe(time.Since(start).Seconds())
+	for _, done := range waiting {
+		done()
+	}
+}
+
+func refreshAlias(ctx context.Context, client *Client, alias string) error {
+	if _, err := client.do(ctx, esapi.IndicesRefreshRequest{Index: []string{alias}}); err != nil {
+		return fmt.Errorf("refresh %s: %w", alias, err)
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+// Command cdc-indexer keeps a search index equal to a Postgres table: it consumes the row changes that Debezium
+// writes to Kafka and applies them to Elasticsearch.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes, beside kong's own for a command line that does not parse.
+const (
+	exitOK     = 0
+	exitFailed = 1
+)
+
+type commandLine struct {
+	Config  configFlag `help:"YAML file with any of the flags below, by their names without the dashes in front. Environment and command line go before it." placeholder:"FILE" env:"CDC_INDEXER_CONFIG"`
+	Log     logFlags   `embed:"" prefix:"log-"`
+	Run     runCommand `cmd:"" help:"Consume changes and apply them to the index, until stopped."`
+	Version struct{}   `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := start(ctx, stop, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+func start(ctx context.Context, stop context.CancelFunc, args []string) int {
+	var cli commandLine
+	parser := kong.Must(&cli,
+		kong.Name("cdc-indexer"),
+		kong.Description("Keeps a search index equal to a Postgres table."),
+		kong.ShortUsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	parsed, err := parser.Parse(args)
+	parser.FatalIfErrorf(err)
+	if parsed.Command() == "version" {
+		fmt.Println(version())
+		return exitOK
+	}
+	// A second signal ends the program at once: it may be that the first cannot be obeyed.
+	context.AfterFunc(ctx, stop)
+	logger := cli.Log.logger(os.Stderr)
+	if err := parsed.Run(logger); err != nil {
+		logger.Error("cdc-indexer failed", "error", err) //nolint:sloglint // the context has ended
+		return exitFailed
+	}
+	return exitOK
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"ticketing/cdc-indexer/consumer"
+	"ticketing/cdc-indexer/deadletter"
+	"ticketing/cdc-indexer/debezium"
+	"ticketing/cdc-indexer/elastic"
+	"ticketing/cdc-indexer/pipeline"
+)
+
+type runCommand struct {
+	Pipeline       string             `help:"File that says how rows become documents." default:"cdc-indexer/pipelines/events.yaml" env:"CDC_INDEXER_PIPELINE" type:"existingfile"`
+	KafkaBrokers   []string           `help:"host:port, comma separated." default:"localhost:9092" env:"CDC_INDEXER_KAFKA_BROKERS"`
+	Elasticsearch  elasticsearchFlags `embed:"" prefix:"elasticsearch-"`
+	Listen         string             `help:"Address of /healthz, /readyz and /metrics." default:":8082" env:"CDC_INDEXER_LISTEN"`
+	FetchBytes     int                `help:"How much to ask for in one fetch of one partition. Two such fetches a partition are in memory at the most." default:"524288" env:"CDC_INDEXER_FETCH_BYTES"`
+	Concurrency    int                `help:"Bulk requests under way at the same time." default:"4" env:"CDC_INDEXER_CONCURRENCY"`
+	SessionTimeout time.Duration      `help:"How long Kafka waits for a silent member before its partitions go to others." default:"10s" env:"CDC_INDEXER_SESSION_TIMEOUT"`
+	DrainTimeout   time.Duration      `help:"How long a batch under way may take when a partition is taken away or the program stops." default:"5s" env:"CDC_INDEXER_DRAIN_TIMEOUT"`
+}
+
+type elasticsearchFlags struct {
+	URL      string        `help:"Address of Elasticsearch." name:"url" default:"http://localhost:9200" env:"CDC_INDEXER_ELASTICSEARCH_URL"`
+	Username string        `help:"For basic authentication." env:"CDC_INDEXER_ELASTICSEARCH_USERNAME"`
+	Password string        `help:"For basic authentication." env:"CDC_INDEXER_ELASTICSEARCH_PASSWORD"`
+	APIKey   string        `help:"Goes before username and password." name:"api-key" env:"CDC_INDEXER_ELASTICSEARCH_API_KEY"`
+	CAFile   string        `help:"PEM file of the authority that signed the server's certificate." name:"ca-file" type:"existingfile" env:"CDC_INDEXER_ELASTICSEARCH_CA_FILE"`
+	Timeout  time.Duration `help:"Bound of one request." default:"60s" env:"CDC_INDEXER_ELASTICSEARCH_TIMEOUT"`
+}
+
+// Validate is called by kong; its error names the flag.
+func (c *runCommand) Validate() error {
+	check := func(ok bool, flag, want string) error {
+		if ok {
+			return nil
+		}
+		return fmt.Errorf("--%s must be %s", flag, want)
+	}
+	var problems []error
+	for _, broker := range c.KafkaBrokers {
+		_, _, err := net.SplitHostPort(broker)
+		problems = append(problems, check(err == nil, "kafka-brokers", fmt.Sprintf("host:port, comma separated, not %q", broker)))
+	}
+	return errors.Join(append(problems,
+		check(c.FetchBytes >= 1<<10 && c.FetchBytes <= 64<<20, "fetch-bytes", "1 KiB to 64 MiB"),
+		check(c.Concurrency >= 1 && c.Concurrency <= 64, "concurrency", "1 to 64"),
+		check(c.SessionTimeout >= 6*time.Second && c.SessionTimeout <= 5*time.Minute, "session-timeout", "6s to 5m, the brokers' default limits"),
+		check(c.DrainTimeout > 0 && c.DrainTimeout < c.SessionTimeout, "drain-timeout", "above 0 and below --session-timeout, or the group gives up on a member that drains"),
+		check(c.Elasticsearch.Timeout > 0, "elasticsearch-timeout", "above 0"),
+	)...)
+}
+
+// Run wires the parts together and runs until ctx ends.
+func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
+	p, err := pipeline.Load(c.Pipeline)
+	if err != nil {
+		return err
+	}
+	definition, err := loadDefinition(p.Index.Definition)
+	if err != nil {
+		return err
+	}
+	logger = logger.With("pipeline", p.Name)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	client, err := elastic.NewClient(elastic.Config{
+		URL: c.Elasticsearch.URL, Username: c.Elasticsearch.Username, Password: c.Elasticsearch.Password,
+		APIKey: c.Elasticsearch.APIKey, CAFile: c.Elasticsearch.CAFile, Timeout: c.Elasticsearch.Timeout,
+	})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	elasticMetrics := elastic.NewMetrics(registry)
+	writer := elastic.NewWriter(client, p.Index.WriteAlias, elasticMetrics)
+	refresher := elastic.NewRefresher(client, p.Index.WriteAlias, elasticMetrics, logger)
+	letters := deadletter.NewQueue(c.KafkaBrokers, p.DeadLetterTopic, p.Name)
+	defer func() { _ = letters.Close() }()
+
+	member := consumer.New(consumer.Config{
+		Brokers: c.KafkaBrokers, Group: p.ConsumerGroup, Topics: p.Topics,
+		FetchBytes: c.FetchBytes, Concurrency: c.Concurrency,
+		SessionTimeout: c.SessionTimeout, DrainTimeout: c.DrainTimeout,
+	}, newDecoder(p).Decode, writer, refresher, deadLetters{letters}, consumer.NewMetrics(registry), logger)
+
+	server := newAdmin(c.Listen, registry, readiness{consumer: member.Status, writer: writer}, logger)
+	if err := server.listen(ctx); err != nil {
+		return err
+	}
+	return runAll(ctx, server, refresher, func(ctx context.Context) error {
+		names := elastic.Names{Prefix: p.Index.Prefix, ReadAlias: p.Index.ReadAlias, WriteAlias: p.Index.WriteAlias}
+		if err := ensureIndex(ctx, client, names, definition, server, logger); err != nil {
+			return err
+		}
+		return member.Run(ctx)
+	})
+}
+
+// runAll runs the parts until ctx ends or work fails. The server answers until everything else has stopped, so that
+// a drain can be watched.
+func runAll(ctx context.Context, server *admin, refresher *elastic.Refresher, work func(context.Context) error) error {
+	var parts sync.WaitGroup
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	parts.Go(func() { refresher.Run(background) })
+	parts.Go(func() { server.serve(background) })
+	err := work(ctx)
+	stop()
+	parts.Wait()
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // stopped on purpose
+	}
+	return err
+}
+
+func loadDefinition(path string) (elastic.Definition, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the pipeline file says which
+	if err != nil {
+		return elastic.Definition{}, fmt.Errorf("index.definition: %w", err)
+	}
+	definition, err := elastic.ParseDefinition(text)
+	if err != nil {
+		return elastic.Definition{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return definition, nil
+}
+
+func newDecoder(p pipeline.Pipeline) *debezium.Decoder {
+	schema, table := p.SchemaAndTable()
+	points := make([]debezium.GeoPoint, len(p.GeoPoints))
+	for n, point := range p.GeoPoints {
+		points[n] = debezium.GeoPoint(point)
+	}
+	return debezium.NewDecoder(debezium.Config{
+		Schema: schema, Table: table, Key: p.Key, Epoch: p.Epoch, JSONColumns: p.JSONColumns, GeoPoints: points,
+	})
+}
+
+// deadLetters makes the queue speak the consumer's type.
+type deadLetters struct{ queue *deadletter.Queue }
+
+// Put hands the letters on.
+func (d deadLetters) Put(ctx context.Context, letters []consumer.Letter) error {
+	converted := make([]deadletter.Letter, len(letters))
+	for n, letter := range letters {
+		converted[n] = deadletter.Letter(letter)
+	}
+	return d.queue.Put(ctx, converted)
+}
+
+// ensureIndex creates the index if need be. Elasticsearch may come up later than we do.
+func ensureIndex(ctx context.Context, client *elastic.Client, names elastic.Names, definition elastic.Definition, server *admin, logger *slog.Logger) error {
+	const every = time.Second
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	said := ""
+	for {
+		created, err := elastic.Ensure(ctx, client, names, definition)
+		server.setIndex(err)
+		switch {
+		case err == nil:
+			if created {
+				logger.InfoContext(ctx, "index created", "index", names.First(), "read_alias", names.ReadAlias, "write_alias", names.WriteAlias)
+			}
+			return nil
+		case elastic.Invalid(err):
+			return err
+		case err.Error() != said:
+			said = err.Error()
+			logger.WarnContext(ctx, "waiting for the index", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err() //nolint:wrapcheck // runAll knows it
+		case <-ticker.C:
+		}
+	}
+}
