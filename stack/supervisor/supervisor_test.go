@@ -147,7 +147,13 @@ func TestAProcessThatEndsIsStartedAgain(t *testing.T) {
 	s, _ := run(t, dir, c)
 	is := reaches(t, s, "shaky", Ready)
 	require.Equal(t, 2, is.Restarts)
-	require.Equal(t, 3, strings.Count(read(t, dir, LogDir, "shaky.log"), "shaky says hello"))
+	// What a process prints comes to its log through a pipe, a moment later.
+	testenv.Eventually(t, limit, func(context.Context) error {
+		if hellos := strings.Count(read(t, dir, LogDir, "shaky.log"), "shaky says hello"); hellos != 3 {
+			return fmt.Errorf("%d in the log", hellos)
+		}
+		return nil
+	})
 }
 
 func TestAProcessThatCannotStartSaysWhy(t *testing.T) {
