@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -15,8 +16,13 @@ import (
 // Exit codes, beside kong's own for a command line that does not parse.
 const (
 	exitOK     = 0
-	exitFailed = 1
+	exitNo     = 1 // done, and the answer is no: see errNo
+	exitFailed = 2 // not done
 )
+
+// errNo is what a command returns when it has done its work and said that not all is well: there are differences,
+// something is unhealthy.
+var errNo = errors.New("not all is well")
 
 type commandLine struct {
 	Config  configFlag `help:"YAML file with any of the flags below, by their names without the dashes in front. Environment and command line go before it." placeholder:"FILE" env:"CDC_INDEXER_CONFIG"`
@@ -49,9 +55,13 @@ func start(ctx context.Context, stop context.CancelFunc, args []string) int {
 	// A second signal ends the program at once: it may be that the first cannot be obeyed.
 	context.AfterFunc(ctx, stop)
 	logger := cli.Log.logger(os.Stderr)
-	if err := parsed.Run(logger); err != nil {
+	switch err := parsed.Run(logger); {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errNo):
+		return exitNo
+	default:
 		logger.Error("cdc-indexer failed", "error", err) //nolint:sloglint // the context has ended
 		return exitFailed
 	}
-	return exitOK
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"sync"
 	"time"
@@ -21,8 +20,8 @@ import (
 )
 
 type runCommand struct {
-	Pipeline       string             `help:"File that says how rows become documents." default:"cdc-indexer/pipelines/events.yaml" env:"CDC_INDEXER_PIPELINE" type:"existingfile"`
-	KafkaBrokers   []string           `help:"host:port, comma separated." default:"localhost:9092" env:"CDC_INDEXER_KAFKA_BROKERS"`
+	pipelineFlags
+	kafkaFlags
 	Elasticsearch  elasticsearchFlags `embed:"" prefix:"elasticsearch-"`
 	Listen         string             `help:"Address of /healthz, /readyz and /metrics." default:":8082" env:"CDC_INDEXER_LISTEN"`
 	FetchBytes     int                `help:"How much to ask for in one fetch of one partition. Two such fetches a partition are in memory at the most." default:"524288" env:"CDC_INDEXER_FETCH_BYTES"`
@@ -31,44 +30,21 @@ type runCommand struct {
 	DrainTimeout   time.Duration      `help:"How long a batch under way may take when a partition is taken away or the program stops." default:"5s" env:"CDC_INDEXER_DRAIN_TIMEOUT"`
 }
 
-type elasticsearchFlags struct {
-	URL      string        `help:"Address of Elasticsearch." name:"url" default:"http://localhost:9200" env:"CDC_INDEXER_ELASTICSEARCH_URL"`
-	Username string        `help:"For basic authentication." env:"CDC_INDEXER_ELASTICSEARCH_USERNAME"`
-	Password string        `help:"For basic authentication." env:"CDC_INDEXER_ELASTICSEARCH_PASSWORD"`
-	APIKey   string        `help:"Goes before username and password." name:"api-key" env:"CDC_INDEXER_ELASTICSEARCH_API_KEY"`
-	CAFile   string        `help:"PEM file of the authority that signed the server's certificate." name:"ca-file" type:"existingfile" env:"CDC_INDEXER_ELASTICSEARCH_CA_FILE"`
-	Timeout  time.Duration `help:"Bound of one request." default:"60s" env:"CDC_INDEXER_ELASTICSEARCH_TIMEOUT"`
-}
-
 // Validate is called by kong; its error names the flag.
 func (c *runCommand) Validate() error {
-	check := func(ok bool, flag, want string) error {
-		if ok {
-			return nil
-		}
-		return fmt.Errorf("--%s must be %s", flag, want)
-	}
-	var problems []error
-	for _, broker := range c.KafkaBrokers {
-		_, _, err := net.SplitHostPort(broker)
-		problems = append(problems, check(err == nil, "kafka-brokers", fmt.Sprintf("host:port, comma separated, not %q", broker)))
-	}
-	return errors.Join(append(problems,
-		check(c.FetchBytes >= 1<<10 && c.FetchBytes <= 64<<20, "fetch-bytes", "1 KiB to 64 MiB"),
-		check(c.Concurrency >= 1 && c.Concurrency <= 64, "concurrency", "1 to 64"),
-		check(c.SessionTimeout >= 6*time.Second && c.SessionTimeout <= 5*time.Minute, "session-timeout", "6s to 5m, the brokers' default limits"),
-		check(c.DrainTimeout > 0 && c.DrainTimeout < c.SessionTimeout, "drain-timeout", "above 0 and below --session-timeout, or the group gives up on a member that drains"),
-		check(c.Elasticsearch.Timeout > 0, "elasticsearch-timeout", "above 0"),
-	)...)
+	return errors.Join(
+		c.validate(),
+		mustBe(c.FetchBytes >= 1<<10 && c.FetchBytes <= 64<<20, "fetch-bytes", "1 KiB to 64 MiB"),
+		mustBe(c.Concurrency >= 1 && c.Concurrency <= 64, "concurrency", "1 to 64"),
+		mustBe(c.SessionTimeout >= 6*time.Second && c.SessionTimeout <= 5*time.Minute, "session-timeout", "6s to 5m, the brokers' default limits"),
+		mustBe(c.DrainTimeout > 0 && c.DrainTimeout < c.SessionTimeout, "drain-timeout", "above 0 and below --session-timeout, or the group gives up on a member that drains"),
+		c.Elasticsearch.validate(),
+	)
 }
 
 // Run wires the parts together and runs until ctx ends.
 func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
-	p, err := pipeline.Load(c.Pipeline)
-	if err != nil {
-		return err
-	}
-	definition, err := loadDefinition(p.Index.Definition)
+	p, definition, err := c.load()
 	if err != nil {
 		return err
 	}
@@ -76,10 +52,7 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	client, err := elastic.NewClient(elastic.Config{
-		URL: c.Elasticsearch.URL, Username: c.Elasticsearch.Username, Password: c.Elasticsearch.Password,
-		APIKey: c.Elasticsearch.APIKey, CAFile: c.Elasticsearch.CAFile, Timeout: c.Elasticsearch.Timeout,
-	})
+	client, err := c.Elasticsearch.client()
 	if err != nil {
 		return err
 	}
