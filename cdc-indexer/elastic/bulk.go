@@ -26,7 +26,7 @@ type answer struct {
 // bulk writes all items in one request and returns one answer for each.
 func (w *Writer) bulk(ctx context.Context, items []*item) ([]answer, error) {
 	start := time.Now()
-	body := encodeBulk(items, start)
+	body := w.encodeBulk(items, start)
 	requireAlias := true
 	response, err := w.client.do(ctx, esapi.BulkRequest{
 		Index: w.alias,
@@ -48,7 +48,7 @@ func (w *Writer) bulk(ctx context.Context, items []*item) ([]answer, error) {
 	return answers, nil
 }
 
-func encodeBulk(items []*item, now time.Time) []byte {
+func (w *Writer) encodeBulk(items []*item, now time.Time) []byte {
 	const perItem = 320 // about what action line and bookkeeping take beside the document
 	size := 0
 	for _, i := range items {
@@ -57,27 +57,38 @@ func encodeBulk(items []*item, now time.Time) []byte {
 	body := make([]byte, 0, size)
 	indexedAt := now.UTC().Format(time.RFC3339Nano)
 	for _, i := range items {
-		body = appendAction(body, i)
+		body = w.appendAction(body, i)
 		body = appendDocument(body, &i.Change, indexedAt)
 	}
 	return body
 }
 
 // appendAction appends the line that says where the document goes and under which condition.
-func appendAction(body []byte, i *item) []byte {
+func (w *Writer) appendAction(body []byte, i *item) []byte {
 	body = append(body, `{"index":{"_id":`...)
 	body = appendString(body, i.Key)
 	if i.stored == nil {
 		body = append(body, `,"version":`...)
 		body = strconv.AppendInt(body, i.Order.Version, 10)
-		body = append(body, `,"version_type":"external"`...)
+		body = append(body, `,"version_type":"`...)
+		body = append(body, w.versionType()...)
+		body = append(body, '"')
 	} else {
-		body = append(body, `,"if_seq_no":`...)
+		body = append(body, `,"_index":`...)
+		body = appendString(body, i.stored.index)
+		body = append(body, `,"require_alias":false,"if_seq_no":`...)
 		body = strconv.AppendInt(body, i.stored.seqNo, 10)
 		body = append(body, `,"if_primary_term":`...)
 		body = strconv.AppendInt(body, i.stored.primaryTerm, 10)
 	}
 	return append(body, "}}\n"...)
+}
+
+func (w *Writer) versionType() string {
+	if w.equalWins {
+		return "external_gte"
+	}
+	return "external"
 }
 
 // appendDocument appends the row's own bytes with the bookkeeping as one more field, or a tombstone. A deleted row
@@ -157,6 +168,7 @@ func (w *Writer) sort(items []*item, answers []answer) verdict {
 		default:
 			// 429 and 5xx pass; 403 is a write block (a full disk, a reindex about to swap) and 404 a missing alias,
 			// which an operator mends. None of them is the document's fault, so nothing may be dropped.
+			i.stored = nil // by the next try the alias may lead to another index
 			v.retry = append(v.retry, i)
 			if v.trouble == nil {
 				v.trouble = &ServerError{Status: a.status, Type: a.kind, Reason: a.reason}

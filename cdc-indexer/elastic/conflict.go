@@ -14,6 +14,7 @@ import (
 
 // storedDocument is what the index holds for a key.
 type storedDocument struct {
+	index       string // the one that was looked into, behind the alias
 	order       change.Order
 	seqNo       int64
 	primaryTerm int64
@@ -27,7 +28,8 @@ type storedDocument struct {
 // (whatever passes it is newer), and the pair in the document is the truth.
 //
 // It returns the items to be written again: newer ones, on the condition that the document is still the one that
-// was compared.
+// was compared. That names the very index: an alias may lead to another one by then, whose sequence numbers say nothing
+// about this one's.
 func (w *Writer) resolve(ctx context.Context, items []*item) ([]*item, error) {
 	if len(items) == 0 {
 		return nil, nil
@@ -45,13 +47,21 @@ func (w *Writer) resolve(ctx context.Context, items []*item) ([]*item, error) {
 		case i.stored == nil:
 			newer = append(newer, i)
 			trouble = fmt.Errorf("document %q was deleted by somebody else; waiting until Elasticsearch has forgotten its version (index.gc_deletes)", i.Key)
-		case i.Order.NewerThan(i.stored.order):
+		case w.wins(i.Order, i.stored.order):
 			newer = append(newer, i)
 		default:
 			i.settle(change.Stale)
 		}
 	}
 	return newer, trouble
+}
+
+// wins says whether an order overwrites what is stored.
+func (w *Writer) wins(incoming, stored change.Order) bool {
+	if w.equalWins {
+		return !stored.NewerThan(incoming)
+	}
+	return incoming.NewerThan(stored)
 }
 
 // lookUp reads the order of each item's document, nil where there is none. Reads by _id see every acknowledged
@@ -83,6 +93,7 @@ func (w *Writer) lookUp(ctx context.Context, items []*item) ([]*storedDocument, 
 func decodeDocuments(response []byte, want int) ([]*storedDocument, error) {
 	var answer struct {
 		Docs []struct {
+			Index       string          `json:"_index"`
 			Found       bool            `json:"found"`
 			SeqNo       int64           `json:"_seq_no"`
 			PrimaryTerm int64           `json:"_primary_term"`
@@ -109,6 +120,7 @@ func decodeDocuments(response []byte, want int) ([]*storedDocument, error) {
 		}
 		if doc.Found {
 			documents[n] = &storedDocument{
+				index:       doc.Index,
 				order:       change.Order{Version: doc.Source.CDC.Version, LSN: doc.Source.CDC.LSN},
 				seqNo:       doc.SeqNo,
 				primaryTerm: doc.PrimaryTerm,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -45,7 +46,9 @@ func TestContract(t *testing.T) {
 
 func runContract(t *testing.T, connect func(*testing.T) *contract) {
 	t.Helper()
-	for name, behaviour := range behaviours {
+	all := maps.Clone(behaviours)
+	maps.Copy(all, buildBehaviours)
+	for name, behaviour := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := connect(t)

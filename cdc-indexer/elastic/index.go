@@ -107,21 +107,13 @@ func (w *Writer) CheckWriteAlias(ctx context.Context) error {
 }
 
 func checkWriteAlias(ctx context.Context, client *Client, alias string) error {
-	response, err := client.do(ctx, esapi.IndicesGetAliasRequest{Name: []string{alias}})
+	indices, err := aliased(ctx, client, alias)
 	if err != nil {
-		return fmt.Errorf("look up write alias %s: %w", alias, err)
-	}
-	var indices map[string]struct {
-		Aliases map[string]struct {
-			IsWriteIndex *bool `json:"is_write_index"`
-		} `json:"aliases"`
-	}
-	if err := json.Unmarshal(response, &indices); err != nil {
-		return fmt.Errorf("look up write alias %s: decode elasticsearch's answer: %w", alias, err)
+		return err
 	}
 	writable := 0
-	for _, index := range indices {
-		flag := index.Aliases[alias].IsWriteIndex
+	for _, aliases := range indices {
+		flag := aliases[alias].IsWriteIndex
 		if flag != nil && *flag || flag == nil && len(indices) == 1 {
 			writable++
 		}
@@ -130,4 +122,30 @@ func checkWriteAlias(ctx context.Context, client *Client, alias string) error {
 		return fmt.Errorf("write alias %s leads to %d indices and %d of them may be written to: it must be exactly one", alias, len(indices), writable)
 	}
 	return nil
+}
+
+// aliasOptions are what an alias says of one of its indices.
+type aliasOptions struct {
+	IsWriteIndex *bool `json:"is_write_index"`
+}
+
+// aliased returns the indices behind an alias, which may be a pattern, with the aliases of each.
+func aliased(ctx context.Context, client *Client, alias string) (map[string]map[string]aliasOptions, error) {
+	response, err := client.do(ctx, esapi.IndicesGetAliasRequest{Name: []string{alias}})
+	if err != nil {
+		return nil, fmt.Errorf("look up alias %s: %w", alias, err)
+	}
+	var answer map[string]struct {
+		Aliases map[string]aliasOptions `json:"aliases"`
+	}
+	if err := json.Unmarshal(response, &answer); err != nil {
+		return nil, fmt.Errorf("look up alias %s: decode elasticsearch's answer: %w", alias, err)
+	}
+	indices := make(map[string]map[string]aliasOptions, len(answer))
+	for index, found := range answer {
+		if len(found.Aliases) > 0 {
+			indices[index] = found.Aliases
+		}
+	}
+	return indices, nil
 }

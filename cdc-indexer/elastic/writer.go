@@ -21,12 +21,23 @@ type Writer struct {
 	client  *Client
 	alias   string
 	metrics *Metrics
-	trouble atomic.Pointer[error]
+	// equalWins lets a change overwrite a document of the same order: see NewRepairer.
+	equalWins bool
+	trouble   atomic.Pointer[error]
 }
 
 // NewWriter returns a Writer to the index behind alias.
 func NewWriter(client *Client, alias string, metrics *Metrics) *Writer {
 	return &Writer{client: client, alias: alias, metrics: metrics}
+}
+
+// NewRepairer returns a Writer for rows read from a snapshot to mend the index with. All of them carry the snapshot's
+// order, and an earlier repair may have had the same one if nothing was written in between: so an equal order, too,
+// overwrites what is there. No change of the stream ever has a snapshot's order.
+func NewRepairer(client *Client, alias string, metrics *Metrics) *Writer {
+	w := NewWriter(client, alias, metrics)
+	w.equalWins = true
+	return w
 }
 
 // Trouble returns why writing does not get on at the moment, or nil when it does.
@@ -107,6 +118,9 @@ func (w *Writer) round(ctx context.Context, items []*item) ([]*item, error) {
 	if err != nil {
 		if tooBigOrInvalid(err) {
 			return w.divide(ctx, items, err)
+		}
+		for _, i := range items {
+			i.stored = nil // it may have been written, or the alias may lead elsewhere by the next try
 		}
 		return items, err
 	}

@@ -12,6 +12,8 @@ import (
 type write struct {
 	verb        string // index or delete
 	id          string
+	index       string // of the item itself; empty: the request's
+	alias       *bool  // the item's require_alias
 	source      []byte // nil for a delete
 	version     int64  // with versionType other than "internal"
 	versionType string
@@ -32,7 +34,8 @@ func (s *Server) bulk(q *request) (any, *failure) {
 	items := make([]object, len(writes))
 	failed := false
 	for i, w := range writes {
-		outcome, f := s.write(q.name, requireAlias, w, q.unwritten != nil && q.unwritten(i))
+		target, strict := w.target(q.name, requireAlias)
+		outcome, f := s.write(target, strict, w, q.unwritten != nil && q.unwritten(i))
 		if f != nil {
 			if f.status == http.StatusNotImplemented {
 				return nil, f
@@ -48,6 +51,17 @@ func (s *Server) bulk(q *request) (any, *failure) {
 		}
 	}
 	return object{"took": 0, "errors": failed, "items": items}, nil
+}
+
+// target is where an item goes: its own words go before the request's.
+func (w *write) target(name string, requireAlias bool) (string, bool) {
+	if w.index != "" {
+		name = w.index
+	}
+	if w.alias != nil {
+		requireAlias = *w.alias
+	}
+	return name, requireAlias
 }
 
 func (s *Server) write(target string, requireAlias bool, w write, overloaded bool) (object, *failure) {
@@ -179,6 +193,11 @@ func parseAction(line []byte) (write, *failure) {
 			switch name.String() {
 			case "_id":
 				w.id = value.String()
+			case "_index":
+				w.index = value.String()
+			case "require_alias":
+				strict := value.Bool()
+				w.alias = &strict
 			case "version":
 				w.version = value.Int()
 			case "version_type":

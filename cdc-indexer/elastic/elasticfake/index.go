@@ -14,6 +14,7 @@ import (
 type index struct {
 	name        string
 	mapping     *mapping
+	meta        json.RawMessage // of the mapping
 	aliases     map[string]alias
 	blocked     bool // index.blocks.write
 	documents   map[string]*document
@@ -53,6 +54,7 @@ func (s *Server) createIndex(q *request) (any, *failure) {
 	x := &index{
 		name: name, mapping: mapping, aliases: map[string]alias{},
 		documents: map[string]*document{}, deleted: map[string]int64{}, primaryTerm: 1,
+		meta: metaOf(q.json.Get("mappings")),
 	}
 	q.json.Get("aliases").ForEach(func(aliasName, value gjson.Result) bool {
 		x.aliases[aliasName.String()], f = parseAlias(value)
@@ -197,18 +199,78 @@ func (a alias) describe() object {
 func (s *Server) getAlias(q *request) (any, *failure) {
 	answer := object{}
 	for _, name := range strings.Split(q.name, ",") {
-		found := s.withAlias(name)
-		if len(found) == 0 {
+		found := s.describeAliases(name)
+		if len(found) == 0 && !strings.Contains(name, "*") {
 			return nil, fail(http.StatusNotFound, "", "alias [%s] missing", name)
 		}
-		for _, x := range found {
-			if answer[x.name] == nil {
-				answer[x.name] = object{"aliases": object{}}
+		for _, x := range slices.Sorted(maps.Keys(found)) {
+			if answer[x] == nil {
+				answer[x] = object{"aliases": object{}}
 			}
-			answer[x.name].(object)["aliases"].(object)[name] = x.aliases[name].describe() //nolint:forcetypeassert // built above
+			maps.Copy(answer[x].(object)["aliases"].(object), found[x]) //nolint:forcetypeassert // built above
 		}
 	}
 	return answer, nil
+}
+
+// describeAliases returns the aliases of a name or pattern by index.
+func (s *Server) describeAliases(pattern string) map[string]object {
+	found := map[string]object{}
+	for _, x := range s.indices {
+		for name, a := range x.aliases {
+			if !match(pattern, name) {
+				continue
+			}
+			if found[x.name] == nil {
+				found[x.name] = object{}
+			}
+			found[x.name][name] = a.describe()
+		}
+	}
+	return found
+}
+
+// match knows patterns of one * at the end.
+func match(pattern, name string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(name, prefix)
+	}
+	return pattern == name
+}
+
+// getIndexAliases lists the indices of a name or pattern with all their aliases.
+func (s *Server) getIndexAliases(q *request) (any, *failure) {
+	answer := object{}
+	for _, x := range s.indices {
+		if !match(q.name, x.name) {
+			continue
+		}
+		aliases := object{}
+		for name, a := range x.aliases {
+			aliases[name] = a.describe()
+		}
+		answer[x.name] = object{"aliases": aliases}
+	}
+	if len(answer) == 0 && !strings.HasSuffix(q.name, "*") {
+		return nil, noIndex(q.name)
+	}
+	return answer, nil
+}
+
+// stats tells the highest sequence number of the only shard, in the shape of level=shards.
+func (s *Server) stats(q *request) (any, *failure) {
+	if q.parameters.Get("level") != "shards" {
+		return nil, unsupported("_stats without level=shards")
+	}
+	indices := object{}
+	for _, x := range s.targets(q.name) {
+		copies := []any{object{"seq_no": object{"max_seq_no": x.seqNo - 1}}}
+		indices[x.name] = object{"shards": object{"0": copies}}
+	}
+	if len(indices) == 0 {
+		return nil, noIndex(q.name)
+	}
+	return object{"indices": indices}, nil
 }
 
 // updateAliases carries out all actions or none.
@@ -241,7 +303,7 @@ func (s *Server) aliasAction(action gjson.Result, changed map[*index]map[string]
 		case verb.String() == "add":
 			changed[x][name], f = parseAlias(options)
 		case verb.String() == "remove":
-			if _, ok := changed[x][name]; !ok {
+			if _, ok := changed[x][name]; !ok { // must_exist makes no difference for an action that is alone
 				f = fail(http.StatusNotFound, "aliases_not_found_exception", "aliases [%s] missing", name)
 			}
 			delete(changed[x], name)

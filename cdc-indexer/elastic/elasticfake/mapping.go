@@ -1,6 +1,7 @@
 package elasticfake
 
 import (
+	"encoding/json"
 	"math"
 	"net/http"
 	"strconv"
@@ -28,6 +29,45 @@ var fieldTypes = map[string]func(gjson.Result) bool{
 	"double":  func(v gjson.Result) bool { _, ok := asNumber(v); return ok },
 	"long":    func(v gjson.Result) bool { return isIntegral(v, math.MinInt64, math.MaxInt64) },
 	"integer": func(v gjson.Result) bool { return isIntegral(v, math.MinInt32, math.MaxInt32) },
+}
+
+// metaOf returns a mapping's _meta: people's own notes, which Elasticsearch only keeps.
+func metaOf(mapping gjson.Result) json.RawMessage {
+	if meta := mapping.Get("_meta"); meta.Exists() {
+		return json.RawMessage(meta.Raw)
+	}
+	return nil
+}
+
+// putMapping knows a change of _meta, which replaces all of it.
+func (s *Server) putMapping(q *request) (any, *failure) {
+	targets := s.targets(q.name)
+	if len(targets) == 0 {
+		return nil, noIndex(q.name)
+	}
+	if len(q.json.Map()) != 1 || !q.json.Get("_meta").Exists() {
+		return nil, unsupported("changing the mapping: %s", q.json.Raw)
+	}
+	for _, x := range targets {
+		x.meta = metaOf(q.json)
+	}
+	return object{"acknowledged": true}, nil
+}
+
+// getMapping tells _meta and leaves out the fields.
+func (s *Server) getMapping(q *request) (any, *failure) {
+	answer := object{}
+	for _, x := range s.targets(q.name) {
+		mappings := object{}
+		if x.meta != nil {
+			mappings["_meta"] = x.meta
+		}
+		answer[x.name] = object{"mappings": mappings}
+	}
+	if len(answer) == 0 {
+		return nil, noIndex(q.name)
+	}
+	return answer, nil
 }
 
 func parseMapping(definition gjson.Result) (*mapping, *failure) {

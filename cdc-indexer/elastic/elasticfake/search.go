@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -64,26 +66,88 @@ func decode(source []byte) any {
 	return value
 }
 
-// query says whether it holds for a document. Only match_all and term are known.
+// query says whether it holds for a document. Only match_all, term, range and bool with filter are known.
 type query func(*document) bool
 
 func parseQuery(q gjson.Result) (query, *failure) {
-	term, all := q.Get("term"), q.Get("match_all")
-	switch {
-	case !q.Exists() || all.Exists() && len(q.Map()) == 1:
-		return func(*document) bool { return true }, nil
-	case term.Exists() && len(q.Map()) == 1 && len(term.Map()) == 1:
-		for field, want := range term.Map() {
-			if want.IsObject() {
-				want = want.Get("value")
-			}
-			return func(d *document) bool {
-				value := gjson.GetBytes(d.source, field)
-				return value.Exists() && value.String() == want.String()
-			}, nil
+	if !q.Exists() {
+		return everything, nil
+	}
+	if len(q.Map()) == 1 {
+		switch {
+		case q.Get("match_all").Exists():
+			return everything, nil
+		case len(q.Get("term").Map()) == 1:
+			return parseTerm(q.Get("term")), nil
+		case len(q.Get("range").Map()) == 1:
+			return parseRange(q.Get("range"))
+		case len(q.Get("bool").Map()) == 1 && q.Get("bool.filter").IsArray():
+			return parseFilters(q.Get("bool.filter").Array())
 		}
 	}
 	return nil, unsupported("query %s", q.Raw)
+}
+
+func everything(*document) bool { return true }
+
+func parseTerm(term gjson.Result) query {
+	var q query
+	term.ForEach(func(field, want gjson.Result) bool {
+		if want.IsObject() {
+			want = want.Get("value")
+		}
+		q = func(d *document) bool {
+			value := d.field(field.String())
+			return value.Exists() && value.String() == want.String()
+		}
+		return false
+	})
+	return q
+}
+
+// field returns a value of the source, or the sequence number, which a query may ask for like a field.
+func (d *document) field(path string) gjson.Result {
+	if path == "_seq_no" {
+		return gjson.Parse(strconv.FormatInt(d.seqNo, 10))
+	}
+	return gjson.GetBytes(d.source, path)
+}
+
+func parseRange(q gjson.Result) (query, *failure) {
+	var found query
+	var f *failure
+	q.ForEach(func(field, bounds gjson.Result) bool {
+		for name := range bounds.Map() {
+			if !slices.Contains([]string{"gt", "gte", "lt", "lte"}, name) {
+				f = unsupported("range option %s", name)
+			}
+		}
+		found = func(d *document) bool {
+			value := d.field(field.String())
+			within := func(bound string, ok func(int) bool) bool {
+				limit := bounds.Get(bound)
+				return !limit.Exists() || ok(compareValues(value, limit))
+			}
+			return value.Exists() &&
+				within("gt", func(c int) bool { return c > 0 }) && within("gte", func(c int) bool { return c >= 0 }) &&
+				within("lt", func(c int) bool { return c < 0 }) && within("lte", func(c int) bool { return c <= 0 })
+		}
+		return false
+	})
+	return found, f
+}
+
+func parseFilters(filters []gjson.Result) (query, *failure) {
+	all := make([]query, len(filters))
+	for i, filter := range filters {
+		var f *failure
+		if all[i], f = parseQuery(filter); f != nil {
+			return nil, f
+		}
+	}
+	return func(d *document) bool {
+		return !slices.ContainsFunc(all, func(q query) bool { return !q(d) })
+	}, nil
 }
 
 // matches returns the searchable documents behind target that its filters and the query leave, by index and _id.
@@ -124,28 +188,77 @@ func (s *Server) count(q *request) (any, *failure) {
 
 // search pages through documents: query, size, from, sort by fields of the mapping (ascending) with search_after.
 func (s *Server) search(q *request) (any, *failure) {
-	for name := range q.json.Map() {
-		if !slices.Contains([]string{"query", "size", "from", "sort", "search_after", "version", "seq_no_primary_term", "track_total_hits"}, name) {
-			return nil, unsupported("search option %s", name)
-		}
-	}
 	hits, f := s.matches(q.name, q.json)
 	if f != nil {
 		return nil, f
 	}
+	return page(hits, q.json)
+}
+
+// openPointInTime keeps what is searchable now.
+func (s *Server) openPointInTime(q *request) (any, *failure) {
+	if q.parameters.Get("keep_alive") == "" {
+		return nil, invalid("[keep_alive] is not specified")
+	}
+	hits, f := s.matches(q.name, gjson.Result{})
+	if f != nil {
+		return nil, f
+	}
+	s.opened++
+	id := fmt.Sprintf("pit-%d", s.opened)
+	s.points[id] = hits
+	return object{"id": id}, nil
+}
+
+func (s *Server) closePointInTime(q *request) (any, *failure) {
+	id := q.json.Get("id").String()
+	if _, ok := s.points[id]; !ok {
+		return nil, fail(http.StatusNotFound, "", "no point in time")
+	}
+	delete(s.points, id)
+	return object{"succeeded": true, "num_freed": 1}, nil
+}
+
+// searchPointInTime searches what was searchable when the point in time was opened.
+func (s *Server) searchPointInTime(q *request) (any, *failure) {
+	kept, ok := s.points[q.json.Get("pit.id").String()]
+	if !ok {
+		return nil, fail(http.StatusNotFound, "search_phase_execution_exception", "all shards failed")
+	}
+	wanted, f := parseQuery(q.json.Get("query"))
+	if f != nil {
+		return nil, f
+	}
+	hits := slices.DeleteFunc(slices.Clone(kept), func(h hit) bool { return !wanted(h.document) })
+	answer, f := page(hits, q.json)
+	if f != nil {
+		return nil, f
+	}
+	answer["pit_id"] = q.json.Get("pit.id").String()
+	return answer, nil
+}
+
+// page returns the part of the hits that a search's body asks for.
+func page(hits []hit, body gjson.Result) (object, *failure) {
+	for name := range body.Map() {
+		if !slices.Contains([]string{"query", "size", "from", "sort", "search_after", "version", "seq_no_primary_term", "track_total_hits", "pit"}, name) {
+			return nil, unsupported("search option %s", name)
+		}
+	}
 	total := len(hits)
-	if hits, f = sortAfter(hits, q.json.Get("sort"), q.json.Get("search_after")); f != nil {
+	hits, f := sortAfter(hits, body.Get("sort"), body.Get("search_after"))
+	if f != nil {
 		return nil, f
 	}
 	size := 10
-	if q.json.Get("size").Exists() {
-		size = int(q.json.Get("size").Int())
+	if body.Get("size").Exists() {
+		size = int(body.Get("size").Int())
 	}
-	hits = hits[min(int(q.json.Get("from").Int()), len(hits)):]
+	hits = hits[min(int(body.Get("from").Int()), len(hits)):]
 	hits = hits[:min(size, len(hits))]
 	found := make([]object, len(hits))
 	for i, h := range hits {
-		found[i] = h.describe(q.json)
+		found[i] = h.describe(body)
 	}
 	return object{
 		"took": 0, "timed_out": false, "_shards": object{"total": 1, "successful": 1, "skipped": 0, "failed": 0},
@@ -172,6 +285,9 @@ func (h *hit) describe(options gjson.Result) object {
 	return described
 }
 
+// shardDoc sorts by the place in the shard, which here is the one before any other sorting.
+const shardDoc = "_shard_doc"
+
 func sortAfter(hits []hit, keys, after gjson.Result) ([]hit, *failure) {
 	if !keys.Exists() {
 		if after.Exists() {
@@ -182,7 +298,7 @@ func sortAfter(hits []hit, keys, after gjson.Result) ([]hit, *failure) {
 	var fields []string
 	for _, key := range keys.Array() {
 		for field, order := range key.Map() {
-			if strings.HasPrefix(field, "_") || order.String() != "asc" && order.Get("order").String() != "asc" {
+			if strings.HasPrefix(field, "_") && field != shardDoc || order.String() != "asc" && order.Get("order").String() != "asc" {
 				return nil, unsupported("sort %s", key.Raw)
 			}
 			fields = append(fields, field)
@@ -191,6 +307,9 @@ func sortAfter(hits []hit, keys, after gjson.Result) ([]hit, *failure) {
 	for i := range hits {
 		for _, field := range fields {
 			value := gjson.GetBytes(hits[i].document.source, field)
+			if field == shardDoc {
+				value = gjson.Parse(strconv.Itoa(i))
+			}
 			if value.Type != gjson.String && value.Type != gjson.Number {
 				return nil, unsupported("sorting by %s of document %s", field, hits[i].document.id)
 			}

@@ -27,11 +27,13 @@ import (
 type Server struct {
 	mu      sync.Mutex
 	indices map[string]*index
+	points  map[string][]hit // points in time, by id
+	opened  int              // points in time so far
 	fault   func(*http.Request) Fault
 }
 
 // New returns a server without any index.
-func New() *Server { return &Server{indices: make(map[string]*index)} }
+func New() *Server { return &Server{indices: map[string]*index{}, points: map[string][]hit{}} }
 
 // Fault is what goes wrong with one request.
 type Fault struct {
@@ -211,6 +213,13 @@ var operations = map[string]operation{
 	"POST */_search":     {run: (*Server).search},
 	"POST */_count":      {run: (*Server).count},
 	"GET _alias/*":       {run: (*Server).getAlias},
+	"GET */_alias":       {run: (*Server).getIndexAliases},
+	"PUT */_mapping":     {run: (*Server).putMapping},
+	"GET */_mapping":     {run: (*Server).getMapping},
+	"GET */_stats/docs":  {run: (*Server).stats, parameters: []string{"level"}},
+	"POST */_pit":        {run: (*Server).openPointInTime, parameters: []string{"keep_alive"}},
+	"DELETE _pit":        {run: (*Server).closePointInTime},
+	"POST _search":       {run: (*Server).searchPointInTime},
 	"POST _aliases":      {run: (*Server).updateAliases},
 }
 
