@@ -164,12 +164,12 @@ func (c *Consumer) start(generation *kafka.Generation) {
 	c.metrics.lag.Reset() // of partitions that others have now
 	lanes := make(map[int][]source)
 	for topic, partitions := range generation.Assignments {
-		for _, partition := range partitions {
+		for _, assigned := range partitions {
 			f := &fetcher{
-				consumer: c, topic: topic, partition: partition.ID, offset: partition.Offset,
-				behind: &behind{lag: c.metrics.lag.WithLabelValues(topic, strconv.Itoa(partition.ID)), committed: partition.Offset},
+				partition: c.partition(topic, assigned.ID), consumer: c, offset: assigned.Offset,
+				behind: &behind{lag: c.metrics.lag.WithLabelValues(topic, strconv.Itoa(assigned.ID)), committed: assigned.Offset},
 			}
-			lanes[partition.ID] = append(lanes[partition.ID], f.run)
+			lanes[assigned.ID] = append(lanes[assigned.ID], f.run)
 		}
 	}
 	numbers := slices.Sorted(maps.Keys(lanes))
@@ -180,6 +180,10 @@ func (c *Consumer) start(generation *kafka.Generation) {
 		l := &lane{consumer: c, commit: generation.CommitOffsets, sources: sources}
 		generation.Start(l.run)
 	}
+}
+
+func (c *Consumer) partition(topic string, number int) partition {
+	return partition{client: c.client, topic: topic, number: number, fetchBytes: c.config.FetchBytes}
 }
 
 func (c *Consumer) libraryLog(ctx context.Context, level slog.Level) func(string, ...any) {
