@@ -1,0 +1,219 @@
+package reindex
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// nearlyThere is how long the last round of catching up may have taken before writes are held back: about as
+	// much is left to do then.
+	nearlyThere = 500 * time.Millisecond
+	// hopeless is how many rounds may pass without getting nearer.
+	hopeless = 20
+	// cutTries is how often a swap is tried that fails for reasons which may pass.
+	cutTries = 5
+	// healTimeout bounds giving them back.
+	healTimeout = 30 * time.Second
+	// deleteDelay is how long the old index stays when it is to be deleted: an indexer that has just compared a
+	// document there may still write to it by name, which must be refused and must not create it again.
+	deleteDelay = time.Minute
+)
+
+// swapIn catches up with the changes and takes the live index's place.
+func (b *build) swapIn(ctx context.Context) (Result, error) {
+	// Most of the deletes are copied while writes go on; the mark says which of them come later.
+	var mark int64
+	if err := b.index("look at the old index", ctx, func() (err error) {
+		mark, err = b.Index.Written(ctx, b.state.Live)
+		return err
+	}); err != nil {
+		return Result{}, err
+	}
+	b.progress(PhaseTombstones, 0)
+	if err := b.bury(ctx, PhaseTombstones, -1); err != nil {
+		return Result{}, err
+	}
+	position := b.state.From
+	for try := 1; ; try++ {
+		var err error
+		if position, err = b.catchUp(ctx, position); err != nil {
+			return Result{}, fmt.Errorf("catch up with the changes: %w", err)
+		}
+		if err := b.rejections.refuse(b.options.AcceptRejected); err != nil {
+			return Result{}, err
+		}
+		result, err := b.cut(ctx, position, mark)
+		if err == nil {
+			return b.retire(ctx, result)
+		}
+		if try == cutTries || ctx.Err() != nil || final(err) {
+			return Result{}, fmt.Errorf("swap: %w", err)
+		}
+	}
+}
+
+// refusal is a reason against the swap that trying again does not mend.
+type refusal struct{ reason string }
+
+func (r *refusal) Error() string { return r.reason }
+
+func final(err error) bool {
+	var no *refusal
+	return errors.As(err, &no) || errors.Is(err, errUnhealed)
+}
+
+// catchUp reads the topics in rounds, each up to where they end when it begins, until a round is short.
+func (b *build) catchUp(ctx context.Context, position Offsets) (Offsets, error) {
+	best, worse := time.Duration(0), 0
+	for {
+		began := time.Now()
+		ends, err := b.Log.Ends(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := b.read(ctx, PhaseCatchUp, position, ends); err != nil {
+			return nil, err
+		}
+		position = ends
+		took := time.Since(began)
+		if took <= nearlyThere {
+			return position, nil
+		}
+		if best == 0 || took < best {
+			best, worse = took, 0
+		} else if worse++; worse == hopeless {
+			return nil, fmt.Errorf("changes come faster than they can be indexed: the last %d rounds took no less than %s", hopeless, best.Round(time.Millisecond))
+		}
+	}
+}
+
+// cut holds writes to the old index back, does what is left, and swaps. Should anything go wrong the old index gets
+// its writes back and stays live.
+func (b *build) cut(ctx context.Context, position Offsets, mark int64) (result Result, err error) {
+	b.progress(PhaseSwap, 0)
+	ctx, cancel := context.WithTimeoutCause(ctx, b.options.CutTimeout, fmt.Errorf("not done within %s", b.options.CutTimeout))
+	defer cancel()
+	if err := b.change(ctx, b.state, func(s *State) { s.Cutting = true }); err != nil {
+		return Result{}, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.heal(ctx))
+		}
+	}()
+	began := time.Now()
+	if err := b.Index.Block(ctx, b.state.Live); err != nil {
+		return Result{}, err
+	}
+	// From here on the running indexers commit nothing: whatever they have committed is in the old index, and what is
+	// behind the present end of the topics will go into the new one.
+	end, err := b.Log.Ends(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := b.read(ctx, PhaseSwap, position, end); err != nil {
+		return Result{}, err
+	}
+	if err := b.bury(ctx, PhaseSwap, mark); err != nil {
+		return Result{}, err
+	}
+	if err := b.rejections.refuse(b.options.AcceptRejected); err != nil {
+		return Result{}, err
+	}
+	documents, err := b.compareCounts(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := b.keep(ctx, end); err != nil {
+		return Result{}, err
+	}
+	if err := b.Index.Swap(ctx, b.state.Live, b.state.build); err != nil {
+		return Result{}, err
+	}
+	return b.result(documents, time.Since(began)), nil
+}
+
+// errUnhealed says that the old index may not have its writes back.
+var errUnhealed = errors.New("writes may still be blocked; `reindex --abort` or `reindex --resume` lets them through")
+
+// heal gives the old index its writes back.
+func (b *build) heal(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healTimeout)
+	defer cancel()
+	err := b.index("let writes through again", ctx, func() error { return b.letWrite(ctx, b.state) })
+	if err != nil {
+		return fmt.Errorf("index %s: %w: %w", b.state.Live, errUnhealed, err)
+	}
+	return b.change(ctx, b.state, func(s *State) { s.Cutting = false })
+}
+
+// compareCounts is the last look before the swap. Both indices stand still now.
+func (b *build) compareCounts(ctx context.Context) (int64, error) {
+	before, err := b.Index.CountLive(ctx, b.state.Live)
+	if err != nil {
+		return 0, err
+	}
+	now, err := b.Index.CountLive(ctx, b.state.build.Index)
+	if err != nil {
+		return 0, err
+	}
+	if before != now && !b.options.AcceptCounts {
+		return 0, &refusal{fmt.Sprintf("the new index %s holds %d documents and the old one %d: either the old one has drifted (`verify` tells), "+
+			"and `reindex --resume --accept-counts` swaps all the same, or something is wrong with the build (--abort)", b.state.build.Index, now, before)}
+	}
+	return now, nil
+}
+
+// keep notes in the old index from where it would have to catch up, should it be wanted back: everything that the
+// running indexers have committed is in it.
+func (b *build) keep(ctx context.Context, end Offsets) error {
+	committed, err := b.Log.Committed(ctx)
+	if err != nil {
+		return err
+	}
+	return b.Index.SetNote(ctx, b.state.Live, noteKept, Kept{
+		At: time.Now().UTC(), By: b.state.build.Index, Offsets: lower(committed, end), Position: b.state.Position,
+	})
+}
+
+// lower returns the lower of two offsets for each partition.
+func lower(a, b Offsets) Offsets {
+	lowest := Offsets{}
+	for topic, offsets := range a {
+		lowest[topic] = make([]int64, len(offsets))
+		for partition, offset := range offsets {
+			if partition < len(b[topic]) {
+				offset = min(offset, b[topic][partition])
+			}
+			lowest[topic][partition] = offset
+		}
+	}
+	return lowest
+}
+
+// retire deletes the old index, if that is wanted. It is blocked and behind no alias any more.
+func (b *build) retire(ctx context.Context, result Result) (Result, error) {
+	if !b.options.DeleteOld {
+		return result, nil
+	}
+	select {
+	case <-ctx.Done():
+		return result, fmt.Errorf("the swap is done, and index %s not deleted yet: %w", b.state.Live, ctx.Err())
+	case <-time.After(deleteDelay):
+	}
+	if err := b.Index.Delete(ctx, b.state.Live); err != nil {
+		return result, fmt.Errorf("the swap is done: %w", err)
+	}
+	result.OldDeleted = true
+	return result, nil
+}
+
+func (b *build) result(documents int64, pause time.Duration) Result {
+	return Result{
+		Index: b.state.build.Index, Old: b.state.Live, Rows: b.state.Rows, Changes: b.changes.Load(), Tombstones: b.tombstones.Load(),
+		Rejected: b.rejections.count, Documents: documents, Position: b.state.Position, WritePause: pause, Duration: time.Since(b.began),
+	}
+}
