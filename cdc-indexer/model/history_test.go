@@ -38,6 +38,8 @@ type rule struct {
 	apply func(*elastic.Client) applier
 	// tombstones are demanded for deleted rows: not of a rule that never writes any.
 	tombstones bool
+	// build is how indices are built anew.
+	build steps
 }
 
 // theRule is the project's own.
@@ -80,6 +82,7 @@ type history struct {
 	server    *elasticfake.Server
 	network   *network
 	group     *group
+	builder   *builder
 	actions   []action
 	weights   int
 	trace     *strings.Builder // nil: not wanted
@@ -95,6 +98,7 @@ type action struct {
 type shape struct {
 	restartableSnapshot bool
 	bursts              bool // transactions that change one row dozens of times
+	builds              bool // indices are built anew, which otherwise happens in some histories only
 }
 
 func newHistory(seed uint64, r rule, s shape, traced bool) (*history, error) {
@@ -120,6 +124,7 @@ func newHistory(seed uint64, r rule, s shape, traced bool) (*history, error) {
 		h.group.batch = 1
 	}
 	h.group.rebalance(false)
+	h.builder = newBuilder(h, r.build, client)
 	h.draw(s)
 	h.network.open = true
 	parsed, err := elastic.ParseDefinition([]byte(definition))
@@ -142,6 +147,10 @@ func (h *history) draw(s shape) {
 	if s.restartableSnapshot {
 		snapshotCrashes = 10
 	}
+	builds, builderCrashes := 0, 0
+	if s.builds || h.IntN(4) == 0 {
+		builds, builderCrashes = 4, rare(2)
+	}
 	h.actions = []action{
 		{40, func() {
 			for range speed {
@@ -159,6 +168,8 @@ func (h *history) draw(s shape) {
 		{rare(1), h.server.Restart},
 		{rare(2), h.server.ForgetDeletes},
 		{rare(1), h.toggleWriteBlock},
+		{builds, h.builder.act},
+		{builderCrashes, h.builder.crash},
 	}
 	for _, a := range h.actions {
 		h.weights += a.weight
@@ -200,37 +211,51 @@ func (h *history) step() {
 // gather waits until every indexer waits for something, and takes in their requests.
 func (h *history) gather() {
 	synctest.Wait()
+	if h.builder.waiting != nil {
+		h.builder.look()
+		synctest.Wait()
+	}
 	h.network.collect()
 }
 
 // letTimePass ends the pauses of all indexers that wait to try again.
 func (h *history) letTimePass() {
-	if h.group.pausing(h.network) {
+	if h.group.pausing(h.network) || h.builder.pausing() {
 		<-time.After(time.Minute)
 	}
 }
 
 func (h *history) toggleWriteBlock() {
-	if h.IntN(2) == 0 {
-		h.mustRequest(http.MethodPut, "/"+names.First()+"/_block/write", "")
-		return
+	h.builder.collect()
+	switch {
+	case h.builder.running != nil: // an operator who interferes with the swap is told not to
+	case h.IntN(2) == 0:
+		h.mustRequest(http.MethodPut, "/"+names.WriteAlias+"/_block/write", "")
+	default:
+		h.unblock()
 	}
-	h.unblock()
 }
 
 func (h *history) unblock() {
-	h.mustRequest(http.MethodPut, "/"+names.First()+"/_settings", `{"index.blocks.write":null}`)
+	h.mustRequest(http.MethodPut, "/"+names.WriteAlias+"/_settings", `{"index.blocks.write":null}`)
+}
+
+// past makes requests past the network.
+func (h *history) past(do func()) {
+	h.network.open = true
+	do()
+	h.network.open = false
 }
 
 // settle ends all faults and lets the pipeline catch up.
 func (h *history) settle() error {
 	h.log("--- settle")
-	h.unblock()
 	h.postgres.settle()
+	h.gather()
 	for h.connector.behind() {
 		h.connector.step()
 	}
-	for rounds := 0; !h.kafka.consumed() || !h.group.idle() || len(h.network.held) > 0; rounds++ {
+	for rounds := 0; !h.builder.settled() || !h.kafka.consumed() || !h.group.idle() || len(h.network.held) > 0; rounds++ {
 		if rounds > 100_000 {
 			return errors.New("the pipeline does not catch up")
 		}
@@ -241,7 +266,7 @@ func (h *history) settle() error {
 		h.letTimePass()
 		h.gather()
 	}
-	return h.group.failure
+	return errors.Join(h.group.failure, h.builder.failure)
 }
 
 // compare looks for every row in the index and for every document in the table. A row that was deleted must have

@@ -43,6 +43,8 @@ type verdict struct {
 	difference string
 	err        error
 	trace      string
+
+	built, rolledBack int // indices
 }
 
 func (v verdict) failed() bool { return v.difference != "" || v.err != nil }
@@ -65,6 +67,7 @@ func runHistory(t *testing.T, seed uint64, r rule, s shape, traced bool) (v verd
 		}
 		v.difference, v.err = h.run()
 		h.group.stop()
+		v.built, v.rolledBack = h.builder.finished, h.builder.rolledBack
 		if traced {
 			v.trace = h.trace.String()
 		}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 
 	"ticketing/cdc-indexer/elastic/elasticfake"
 )
@@ -47,11 +48,20 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	if n.open {
 		return n.server.RoundTrip(r)
 	}
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, fmt.Errorf("read request: %w", err)
 	}
 	ctx := r.Context()
+	dead, _ := ctx.Value(deadKey{}).(chan struct{})
+	select {
+	case <-dead:
+		return nil, errNetwork
+	default:
+	}
 	copied := r.Clone(context.WithoutCancel(ctx))
 	copied.Body = io.NopCloser(bytes.NewReader(body))
 	session, _ := ctx.Value(sessionKey{}).(int)
@@ -60,9 +70,33 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	select {
 	case answer := <-c.answer:
 		return answer.response, answer.err
+	case <-dead:
+		return nil, errNetwork
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// errNetwork is what a dead process would see, if there still were somebody to see it.
+var errNetwork = fmt.Errorf("the process is dead: %w", context.Canceled)
+
+// die settles the fate of a dead session's requests. Writes of documents, and of aliases, may still be carried out much
+// later: the rules must bear that. Others arrive now or never, as a connection that ends with its process has it.
+func (n *network) die(session int) {
+	n.held = slices.DeleteFunc(n.held, func(c *call) bool {
+		path := c.request.URL.Path
+		if c.session != session || strings.HasSuffix(path, "/_bulk") || path == "/_aliases" {
+			return false
+		}
+		if n.IntN(2) == 0 {
+			response, err := n.server.RoundTrip(c.request)
+			n.log("network: last request of session %d to %s, error %v", session, path, err)
+			if err == nil {
+				_ = response.Body.Close()
+			}
+		}
+		return true
+	})
 }
 
 // collect takes in the requests sent since the last time, in an order that does not depend on the scheduler.

@@ -68,11 +68,30 @@ func (b *build) copy(ctx context.Context) error {
 	if err := b.rejections.refuse(b.options.AcceptRejected); err != nil {
 		return err
 	}
+	if err := b.countCopied(ctx, done.Load()); err != nil {
+		return err
+	}
 	return b.index("note that all rows are copied", ctx, func() error {
 		return b.change(ctx, b.state, func(s *State) {
 			s.Copied, s.Rows, s.Position = true, done.Load(), snapshot.Order().LSN
 		})
 	})
+}
+
+// countCopied makes sure that every row has become a document of its own. What a former attempt has copied may be there
+// besides.
+func (b *build) countCopied(ctx context.Context, rows int64) error {
+	var documents int64
+	if err := b.index("count the copied documents", ctx, func() (err error) {
+		documents, err = b.Index.CountLive(ctx, b.state.build.Index)
+		return err
+	}); err != nil {
+		return err
+	}
+	if documents += b.rejections.number(); documents < rows {
+		return &refusal{fmt.Sprintf("%d rows were copied and index %s holds %d documents: does `key` in the pipeline file name the primary key?", rows, b.state.build.Index, documents)}
+	}
+	return nil
 }
 
 func throttle(options Options) *rate.Limiter {
@@ -192,6 +211,12 @@ func (r *rejections) add(key string, why *change.Rejection) {
 		r.first = fmt.Sprintf("%s: %s", key, why.Detail)
 	}
 	r.count++
+}
+
+func (r *rejections) number() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.count
 }
 
 // refuse returns an error when there are any, unless they are accepted.

@@ -80,11 +80,11 @@ type Options struct {
 	Throttle float64
 	// AcceptRejected swaps although the new index cannot hold some of the documents.
 	AcceptRejected bool
-	// AcceptCounts swaps although the two indices hold different numbers of documents.
-	AcceptCounts bool
+	// MaxShrink is the share of the documents by which the new index may be smaller than the old one: 0.1 is a tenth.
+	MaxShrink float64
 	// DeleteOld deletes the old index after the swap; otherwise it is kept, blocked, for a rollback.
 	DeleteOld bool
-	// CutTimeout bounds how long writes are held back; then the old index gets them back.
+	// CutTimeout bounds how long writes are held back, and then how long it may take to give them back.
 	CutTimeout time.Duration
 	// Heartbeat is how often the build shows a sign of life and looks whether it is still its own. 0: never.
 	Heartbeat time.Duration
@@ -114,17 +114,19 @@ type Reindexer struct {
 
 // Result is what a build came to.
 type Result struct {
-	Index      string        `json:"index"`
-	Old        string        `json:"old_index"`
-	OldDeleted bool          `json:"old_index_deleted"`
-	Rows       int64         `json:"rows_copied"`
-	Changes    int64         `json:"changes_caught_up"`
-	Tombstones int64         `json:"tombstones_copied"`
-	Rejected   int64         `json:"rejected"`
-	Documents  int64         `json:"documents"`
-	Position   int64         `json:"position"` // in the write-ahead log, of the snapshot
-	WritePause time.Duration `json:"write_pause_ns"`
-	Duration   time.Duration `json:"duration_ns"`
+	Index      string `json:"index"`
+	Old        string `json:"old_index"`
+	OldDeleted bool   `json:"old_index_deleted"`
+	Rows       int64  `json:"rows_copied"`
+	Changes    int64  `json:"changes_caught_up"`
+	Tombstones int64  `json:"tombstones_copied"`
+	Rejected   int64  `json:"rejected"`
+	Documents  int64  `json:"documents"`
+	// OldDocuments is how many the old index showed at the swap. It may lack what the running indexers had not done yet.
+	OldDocuments int64         `json:"old_documents"`
+	Position     int64         `json:"position"` // in the write-ahead log, of the snapshot
+	WritePause   time.Duration `json:"write_pause_ns"`
+	Duration     time.Duration `json:"duration_ns"`
 }
 
 // Run builds a new index and swaps it in.
@@ -144,6 +146,11 @@ func (r *Reindexer) Resume(ctx context.Context, options Options, force bool) (Re
 	}
 	if state.Cutting { // it was interrupted while writes were held back
 		if err := r.letWrite(ctx, state); err != nil {
+			return Result{}, err
+		}
+	}
+	if state.Kind == kindRollback { // or it was interrupted before it could write to its own index
+		if err := r.Index.Unblock(ctx, state.build.Index); err != nil {
 			return Result{}, err
 		}
 	}

@@ -15,8 +15,6 @@ const (
 	hopeless = 20
 	// cutTries is how often a swap is tried that fails for reasons which may pass.
 	cutTries = 5
-	// healTimeout bounds giving them back.
-	healTimeout = 30 * time.Second
 	// deleteDelay is how long the old index stays when it is to be deleted: an indexer that has just compared a
 	// document there may still write to it by name, which must be refused and must not create it again.
 	deleteDelay = time.Minute
@@ -105,12 +103,16 @@ func (b *build) cut(ctx context.Context, position Offsets, mark int64) (result R
 		}
 	}()
 	began := time.Now()
-	if err := b.Index.Block(ctx, b.state.Live); err != nil {
+	if err := b.index("hold writes back", ctx, func() error { return b.Index.Block(ctx, b.state.Live) }); err != nil {
 		return Result{}, err
 	}
 	// From here on the running indexers commit nothing: whatever they have committed is in the old index, and what is
 	// behind the present end of the topics will go into the new one.
 	end, err := b.Log.Ends(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	committed, err := b.Log.Committed(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -123,17 +125,17 @@ func (b *build) cut(ctx context.Context, position Offsets, mark int64) (result R
 	if err := b.rejections.refuse(b.options.AcceptRejected); err != nil {
 		return Result{}, err
 	}
-	documents, err := b.compareCounts(ctx)
+	before, documents, err := b.compareCounts(ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := b.keep(ctx, end); err != nil {
+	if err := b.keep(ctx, lower(committed, end)); err != nil {
 		return Result{}, err
 	}
-	if err := b.Index.Swap(ctx, b.state.Live, b.state.build); err != nil {
+	if err := b.index("swap", ctx, func() error { return b.Index.Swap(ctx, b.state.Live, b.state.build) }); err != nil {
 		return Result{}, err
 	}
-	return b.result(documents, time.Since(began)), nil
+	return b.result(before, documents, time.Since(began)), nil
 }
 
 // errUnhealed says that the old index may not have its writes back.
@@ -141,7 +143,7 @@ var errUnhealed = errors.New("writes may still be blocked; `reindex --abort` or 
 
 // heal gives the old index its writes back.
 func (b *build) heal(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.options.CutTimeout)
 	defer cancel()
 	err := b.index("let writes through again", ctx, func() error { return b.letWrite(ctx, b.state) })
 	if err != nil {
@@ -150,33 +152,30 @@ func (b *build) heal(ctx context.Context) error {
 	return b.change(ctx, b.state, func(s *State) { s.Cutting = false })
 }
 
-// compareCounts is the last look before the swap. Both indices stand still now.
-func (b *build) compareCounts(ctx context.Context) (int64, error) {
-	before, err := b.Index.CountLive(ctx, b.state.Live)
-	if err != nil {
-		return 0, err
+// compareCounts is the last look before the swap. Both indices stand still now. They need not be equal: the new one
+// knows rows whose changes have not come through the topics yet, and the old one may have drifted. But one that is much
+// smaller was made from another table, or with another pipeline file.
+func (b *build) compareCounts(ctx context.Context) (before, now int64, err error) {
+	if err := b.index("count the documents", ctx, func() (err error) {
+		if before, err = b.Index.CountLive(ctx, b.state.Live); err == nil {
+			now, err = b.Index.CountLive(ctx, b.state.build.Index)
+		}
+		return err
+	}); err != nil {
+		return 0, 0, err
 	}
-	now, err := b.Index.CountLive(ctx, b.state.build.Index)
-	if err != nil {
-		return 0, err
+	if float64(before-now) > float64(before)*b.options.MaxShrink {
+		return 0, 0, &refusal{fmt.Sprintf("the new index %s holds %d documents and the old one %d: if that is right, "+
+			"`reindex --resume --max-shrink 1` swaps all the same; otherwise `reindex --abort`", b.state.build.Index, now, before)}
 	}
-	if before != now && !b.options.AcceptCounts {
-		return 0, &refusal{fmt.Sprintf("the new index %s holds %d documents and the old one %d: either the old one has drifted (`verify` tells), "+
-			"and `reindex --resume --accept-counts` swaps all the same, or something is wrong with the build (--abort)", b.state.build.Index, now, before)}
-	}
-	return now, nil
+	return before, now, nil
 }
 
-// keep notes in the old index from where it would have to catch up, should it be wanted back: everything that the
-// running indexers have committed is in it.
-func (b *build) keep(ctx context.Context, end Offsets) error {
-	committed, err := b.Log.Committed(ctx)
-	if err != nil {
-		return err
-	}
-	return b.Index.SetNote(ctx, b.state.Live, noteKept, Kept{
-		At: time.Now().UTC(), By: b.state.build.Index, Offsets: lower(committed, end), Position: b.state.Position,
-	})
+// keep notes in the old index from where it would have to catch up, should it be wanted back: everything before that
+// is in it.
+func (b *build) keep(ctx context.Context, offsets Offsets) error {
+	kept := Kept{At: time.Now().UTC(), By: b.state.build.Index, Offsets: offsets, Position: b.state.Position}
+	return b.index("note the way back", ctx, func() error { return b.Index.SetNote(ctx, b.state.Live, noteKept, kept) })
 }
 
 // lower returns the lower of two offsets for each partition.
@@ -211,9 +210,9 @@ func (b *build) retire(ctx context.Context, result Result) (Result, error) {
 	return result, nil
 }
 
-func (b *build) result(documents int64, pause time.Duration) Result {
+func (b *build) result(before, documents int64, pause time.Duration) Result {
 	return Result{
 		Index: b.state.build.Index, Old: b.state.Live, Rows: b.state.Rows, Changes: b.changes.Load(), Tombstones: b.tombstones.Load(),
-		Rejected: b.rejections.count, Documents: documents, Position: b.state.Position, WritePause: pause, Duration: time.Since(b.began),
+		Rejected: b.rejections.number(), Documents: documents, OldDocuments: before, Position: b.state.Position, WritePause: pause, Duration: time.Since(b.began),
 	}
 }

@@ -1,0 +1,59 @@
+package model
+
+import (
+	"testing"
+	"time"
+)
+
+// TestModelTellsBrokenBuildsApart leaves out one step of building an index at a time: each must be seen to lose changes.
+func TestModelTellsBrokenBuildsApart(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		steps steps
+		most  uint64 // histories
+	}{
+		{"the snapshot does not wait for running transactions", steps{noWait: true}, 500},
+		{"the snapshot's position is where the next record goes", steps{ownPosition: true}, 1500},
+		{"the topics are read from where the running indexers are when the rows are copied", steps{lateOffsets: true}, 1000},
+		{"writes go on during the swap", steps{noBlock: true}, 500},
+		{"nothing is read between the block and the swap", steps{noLastRead: true}, 1000},
+		{"tombstones are not copied", steps{noTombstones: true}, 500},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			start := time.Now()
+			broken := func() rule {
+				r := theRule()
+				r.build = test.steps
+				return r
+			}
+			diverged, err := divergences(t, test.most, broken, shape{builds: true})
+			t.Logf("%d of %d histories diverged, in %s", diverged, test.most, time.Since(start).Round(time.Millisecond))
+			if diverged == 0 {
+				t.Error("the model did not notice")
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestBuildsComeToAnEnd makes sure that the histories are about something: indices are swapped in and back again.
+func TestBuildsComeToAnEnd(t *testing.T) {
+	t.Parallel()
+	var built, rolledBack int
+	for seed := range uint64(200) {
+		v := runHistory(t, seed+1, theRule(), shape{builds: true}, false)
+		if v.failed() {
+			t.Errorf("history %d: %s", seed+1, v)
+		}
+		built, rolledBack = built+v.built, rolledBack+v.rolledBack
+	}
+	t.Logf("%d indices built, %d taken back, in 200 histories", built, rolledBack)
+	if built < 100 || rolledBack < 20 {
+		t.Error("too few to say anything")
+	}
+}
