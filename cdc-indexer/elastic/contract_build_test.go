@@ -72,14 +72,33 @@ var buildBehaviours = map[string]func(*contract){
 		}
 		c.must(http.MethodPost, "/INDEX/_refresh", "")
 		for query, want := range map[string]string{
-			`{"range":{"key":{"gte":"b","lt":"d"}}}`:  `["b","c"]`,
-			`{"range":{"key":{"lt":"b"}}}`:            `["a"]`,
-			`{"range":{"key":{"gt":"b","lte":"d"}}}`:  `["c","d"]`,
-			`{"range":{"long":{"gte":10,"lt":"30"}}}`: `["b","c"]`,
-			`{"bool":{"filter":[]}}`:                  `["a","b","c","d"]`,
+			`{"range":{"key":{"gte":"b","lt":"d"}}}`:                                                         `["b","c"]`,
+			`{"range":{"key":{"lt":"b"}}}`:                                                                   `["a"]`,
+			`{"range":{"key":{"gt":"b","lte":"d"}}}`:                                                         `["c","d"]`,
+			`{"range":{"long":{"gte":10,"lt":"30"}}}`:                                                        `["b","c"]`,
+			`{"bool":{"must_not":[{"range":{"key":{"gte":"c"}}}]}}`:                                          `["a","b"]`,
+			`{"bool":{"filter":[{"range":{"key":{"gte":"b"}}}],"must_not":[{"range":{"key":{"gte":"d"}}}]}}`: `["b","c"]`,
+			`{"bool":{"filter":[]}}`:                                                                         `["a","b","c","d"]`,
 		} {
 			require.Equal(c.t, want, c.search(`{"sort":[{"key":"asc"}],"query":`+query+`}`).Get("hits.#._id").Raw, query)
 		}
+	},
+	"ranges of dates": func(c *contract) {
+		c.bulk(
+			put("a", "", `{"key":"a","date":"2026-01-02T03:04:05Z","cdc":{"deleted":false}}`),
+			put("b", "", `{"key":"b","date":"2026-01-02T03:04:05.1Z","cdc":{"deleted":false}}`),
+			put("c", "", `{"key":"c","date":"2026-01-02T03:04:06Z","cdc":{"deleted":false}}`),
+		)
+		c.must(http.MethodPost, "/INDEX/_refresh", "")
+		require.Equal(c.t, `["a","b"]`, c.search(`{"sort":[{"key":"asc"}],"query":{"range":{"date":{"lt":"2026-01-02T03:04:05.5Z"}}}}`).Get("hits.#._id").Raw)
+	},
+	"a point in time of the read alias hides tombstones": func(c *contract) {
+		c.bulk(put("alive", "", `{"cdc":{"deleted":false}}`), put("dead", "", `{"cdc":{"deleted":true}}`))
+		c.must(http.MethodPost, "/INDEX/_refresh", "")
+		pit := c.must(http.MethodPost, "/READ/_pit?keep_alive=1m", "").Get("id").String()
+		page := c.must(http.MethodPost, "/_search", `{"size":5,"sort":[{"_shard_doc":"asc"}],"pit":{"id":"`+pit+`","keep_alive":"1m"}}`)
+		require.Equal(c.t, `["alive"]`, page.Get("hits.hits.#._id").Raw)
+		c.must(http.MethodDelete, "/_pit", `{"id":"`+page.Get("pit_id").String()+`"}`)
 	},
 	"a point in time stays as it was": func(c *contract) {
 		for _, id := range []string{"d", "a", "c", "b", "e"} {

@@ -100,16 +100,37 @@ type search struct {
 	PIT     any   `json:"pit"`
 }
 
-// scan reads all documents that match, page by page, as they are at one moment. Its order is that of the shards
-// unless s has one.
+// Pages of no given size grow and shrink with the documents, so that no answer takes much memory.
+const (
+	firstPage   = 500
+	largestPage = 5000
+	smallBytes  = 2 << 20
+	largeBytes  = 8 << 20
+)
+
+// nextPage returns the size of the next page after one of that many bytes.
+func nextPage(size, bytes int) int {
+	switch {
+	case bytes < smallBytes:
+		return min(size*2, largestPage)
+	case bytes > largeBytes:
+		return max(size/4, 1)
+	default:
+		return size
+	}
+}
+
+// scan reads all documents that match, page by page, as they are at one moment, in the order of the shards.
 func (c *Client) scan(ctx context.Context, index string, s search, page func(hits []gjson.Result) error) error {
 	id, err := c.openPointInTime(ctx, index)
 	if err != nil {
 		return err
 	}
 	defer c.closePointInTime(ctx, &id)
-	if s.Sort == nil {
-		s.Sort = []any{map[string]string{"_shard_doc": "asc"}}
+	s.Sort = []any{map[string]string{"_shard_doc": "asc"}}
+	adaptive := s.Size == 0
+	if adaptive {
+		s.Size = firstPage
 	}
 	for {
 		s.PIT = map[string]string{"id": id, "keep_alive": keepAlive()}
@@ -137,6 +158,9 @@ func (c *Client) scan(ctx context.Context, index string, s search, page func(hit
 		}
 		if len(hits) < s.Size {
 			return nil
+		}
+		if adaptive {
+			s.Size = nextPage(s.Size, len(response))
 		}
 		s.After = json.RawMessage(hits[len(hits)-1].Get("sort").Raw)
 	}

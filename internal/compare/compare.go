@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"ticketing/internal/exactjson"
 )
 
 // Bookkeeping is the field of a document that belongs to the indexer and to no column. It is not compared.
@@ -233,8 +235,8 @@ func (m *merge) compare(r *row, d *document) {
 	if !d.hasID(r.key) {
 		differs("_id", gjson.Parse(r.key.json()), gjson.Parse(quote(d.id)))
 	}
-	fields := members(d.source)
-	values := members(r.values)
+	fields := exactjson.Members(d.source)
+	values := exactjson.Members(r.values)
 	for _, c := range m.table.columns {
 		if !c.equal(values[c.name], fields[c.name]) {
 			differs(c.name, values[c.name], fields[c.name])

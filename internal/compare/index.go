@@ -15,6 +15,8 @@ import (
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 	"github.com/tidwall/gjson"
+
+	"ticketing/internal/exactjson"
 )
 
 const (
@@ -114,7 +116,7 @@ func (d *document) hasID(k key) bool {
 	if len(k) == 1 {
 		return d.id == k[0].text
 	}
-	return gjson.Valid(d.id) && jsonEqual(gjson.Parse(d.id), gjson.Parse(k.json()))
+	return gjson.Valid(d.id) && exactjson.Equal(gjson.Parse(d.id), gjson.Parse(k.json()))
 }
 
 func openIndex(ctx context.Context, client *searchClient, name string, key []keyColumn) (*index, error) {
@@ -172,7 +174,7 @@ func (x *index) keyFields() string {
 
 // keyOf reads the key's fields. It returns nil when they cannot be those of a row.
 func (x *index) keyOf(source gjson.Result) key {
-	fields := members(source)
+	fields := exactjson.Members(source)
 	k := make(key, len(x.key))
 	for i, c := range x.key {
 		value, want := fields[c.name], gjson.String

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"ticketing/internal/exactjson"
 )
 
 // kind says how the values of a type are written on either side, and so how to compare them.
@@ -55,7 +57,7 @@ type column struct {
 // Elasticsearch makes no difference between the two.
 func (c column) equal(inTable, inIndex gjson.Result) bool {
 	if c.array && inTable.IsArray() && inIndex.IsArray() {
-		return equalElements(inTable, inIndex, c.equalElement)
+		return exactjson.EqualElements(inTable, inIndex, c.equalElement)
 	}
 	if c.array && !isNull(inTable) {
 		return false
@@ -76,7 +78,7 @@ var comparers = map[kind]func(c column, inTable, inIndex gjson.Result) bool{
 	boolean: func(_ column, inTable, inIndex gjson.Result) bool { return inTable.Type == inIndex.Type },
 	integer: func(_ column, inTable, inIndex gjson.Result) bool { return isNumber(inIndex, inTable.Raw) },
 	decimal: func(_ column, inTable, inIndex gjson.Result) bool {
-		return equalNumbers(literal(inTable), literal(inIndex))
+		return exactjson.EqualNumbers(literal(inTable), literal(inIndex))
 	},
 	float32bit: func(_ column, inTable, inIndex gjson.Result) bool { return equalFloats(inTable, inIndex, 32) },
 	float64bit: func(_ column, inTable, inIndex gjson.Result) bool { return equalFloats(inTable, inIndex, 64) },
@@ -85,9 +87,9 @@ var comparers = map[kind]func(c column, inTable, inIndex gjson.Result) bool{
 	date:       column.equalCounts,
 	timeOfDay:  column.equalCounts,
 	binary:     func(_ column, inTable, inIndex gjson.Result) bool { return equalBytes(inTable, inIndex) },
-	jsonValue:  func(_ column, inTable, inIndex gjson.Result) bool { return jsonEqual(inTable, inIndex) },
+	jsonValue:  func(_ column, inTable, inIndex gjson.Result) bool { return exactjson.Equal(inTable, inIndex) },
 	jsonText: func(_ column, inTable, inIndex gjson.Result) bool {
-		return inIndex.Type == gjson.String && gjson.Valid(inIndex.String()) && jsonEqual(inTable, gjson.Parse(inIndex.String()))
+		return inIndex.Type == gjson.String && gjson.Valid(inIndex.String()) && exactjson.Equal(inTable, gjson.Parse(inIndex.String()))
 	},
 }
 
@@ -96,7 +98,7 @@ func equalStrings(inTable, inIndex gjson.Result) bool {
 }
 
 func isNumber(inIndex gjson.Result, want string) bool {
-	return inIndex.Type == gjson.Number && equalNumbers(want, inIndex.Raw)
+	return inIndex.Type == gjson.Number && exactjson.EqualNumbers(want, inIndex.Raw)
 }
 
 // equalCounts compares a time with the number that stands for it.
@@ -133,48 +135,6 @@ func literal(value gjson.Result) string {
 	return value.Raw
 }
 
-// equalNumbers compares decimal numbers by their exact values, however they are written.
-func equalNumbers(a, b string) bool {
-	x, ok := parseNumber(a)
-	y, alsoOK := parseNumber(b)
-	if !ok || !alsoOK {
-		return strings.EqualFold(a, b) // NaN and infinities
-	}
-	return x == y
-}
-
-// number is 0.digits * 10^exponent, with no zero at either end of the digits: one form for each value.
-type number struct {
-	negative bool
-	digits   string
-	exponent int64
-}
-
-func parseNumber(s string) (number, bool) {
-	unsigned, negative := strings.CutPrefix(s, "-")
-	mantissa, exponent := unsigned, int64(0)
-	if at := strings.IndexAny(unsigned, "eE"); at >= 0 {
-		mantissa = unsigned[:at]
-		var err error
-		if exponent, err = strconv.ParseInt(unsigned[at+1:], 10, 32); err != nil {
-			return number{}, false
-		}
-	}
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	digits := whole + fraction
-	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return number{}, false
-	}
-	exponent += int64(len(whole))
-	significant := strings.TrimLeft(digits, "0")
-	exponent -= int64(len(digits) - len(significant))
-	significant = strings.TrimRight(significant, "0")
-	if significant == "" {
-		return number{}, true
-	}
-	return number{negative: negative, digits: significant, exponent: exponent}, true
-}
-
 // equalFloats compares binary floating point numbers: two decimal texts are the same one when they lead to the same
 // bits.
 func equalFloats(inTable, inIndex gjson.Result, bits int) bool {
@@ -191,7 +151,7 @@ func equalPoints(inTable, inIndex gjson.Result) bool {
 	if isNull(inTable) || isNull(inIndex) {
 		return isNull(inTable) && isNull(inIndex)
 	}
-	a, b := members(inTable), members(inIndex)
+	a, b := exactjson.Members(inTable), exactjson.Members(inIndex)
 	return len(b) == len(a) && equalFloats(a["lat"], b["lat"], 64) && equalFloats(a["lon"], b["lon"], 64)
 }
 
@@ -215,53 +175,4 @@ func equalBytes(inTable, inIndex gjson.Result) bool {
 	}
 	b, err := base64.StdEncoding.DecodeString(inIndex.String())
 	return err == nil && bytes.Equal(a, b)
-}
-
-// jsonEqual compares JSON values: numbers by their exact values, arrays in order, objects in any order.
-func jsonEqual(a, b gjson.Result) bool {
-	switch {
-	case a.IsObject() && b.IsObject():
-		x, y := members(a), members(b)
-		if len(x) != len(y) {
-			return false
-		}
-		for name, value := range x {
-			other, ok := y[name]
-			if !ok || !jsonEqual(value, other) {
-				return false
-			}
-		}
-		return true
-	case a.IsArray() && b.IsArray():
-		return equalElements(a, b, jsonEqual)
-	case a.Type != b.Type || a.Type == gjson.JSON:
-		return false
-	case a.Type == gjson.Number:
-		return equalNumbers(a.Raw, b.Raw)
-	default:
-		return a.String() == b.String()
-	}
-}
-
-func equalElements(a, b gjson.Result, equal func(a, b gjson.Result) bool) bool {
-	x, y := a.Array(), b.Array()
-	if len(x) != len(y) {
-		return false
-	}
-	for i := range x {
-		if !equal(x[i], y[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// members returns what an object holds.
-func members(object gjson.Result) map[string]gjson.Result {
-	found := map[string]gjson.Result{}
-	object.ForEach(func(name, value gjson.Result) bool {
-		found[name.String()] = value
-		return true
-	})
-	return found
 }

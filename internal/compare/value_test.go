@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 	"pgregory.net/rapid"
+
+	"ticketing/internal/exactjson"
 )
 
 func TestColumnEqual(t *testing.T) {
@@ -79,10 +81,10 @@ func TestEqualNumbers(t *testing.T) {
 		x, ok := new(big.Rat).SetString(a)
 		y, alsoOK := new(big.Rat).SetString(b)
 		require.True(t, ok && alsoOK)
-		require.Equal(t, x.Cmp(y) == 0, equalNumbers(a, b), "%s and %s", a, b)
+		require.Equal(t, x.Cmp(y) == 0, exactjson.EqualNumbers(a, b), "%s and %s", a, b)
 
 		shifted := new(big.Rat).Mul(x, big.NewRat(1000, 1)).FloatString(8) + "e-3"
-		require.True(t, equalNumbers(a, shifted), "%s and %s", a, shifted)
+		require.True(t, exactjson.EqualNumbers(a, shifted), "%s and %s", a, shifted)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tidwall/gjson"
 )
@@ -81,8 +82,8 @@ func parseQuery(q gjson.Result) (query, *failure) {
 			return parseTerm(q.Get("term")), nil
 		case len(q.Get("range").Map()) == 1:
 			return parseRange(q.Get("range"))
-		case len(q.Get("bool").Map()) == 1 && q.Get("bool.filter").IsArray():
-			return parseFilters(q.Get("bool.filter").Array())
+		case q.Get("bool").Exists():
+			return parseBool(q.Get("bool"))
 		}
 	}
 	return nil, unsupported("query %s", q.Raw)
@@ -126,7 +127,7 @@ func parseRange(q gjson.Result) (query, *failure) {
 			value := d.field(field.String())
 			within := func(bound string, ok func(int) bool) bool {
 				limit := bounds.Get(bound)
-				return !limit.Exists() || ok(compareValues(value, limit))
+				return !limit.Exists() || ok(compareInRange(value, limit))
 			}
 			return value.Exists() &&
 				within("gt", func(c int) bool { return c > 0 }) && within("gte", func(c int) bool { return c >= 0 }) &&
@@ -137,12 +138,23 @@ func parseRange(q gjson.Result) (query, *failure) {
 	return found, f
 }
 
-func parseFilters(filters []gjson.Result) (query, *failure) {
-	all := make([]query, len(filters))
-	for i, filter := range filters {
-		var f *failure
-		if all[i], f = parseQuery(filter); f != nil {
-			return nil, f
+// parseBool knows filter and must_not.
+func parseBool(clauses gjson.Result) (query, *failure) {
+	var all []query
+	for clause, conditions := range clauses.Map() {
+		if clause != "filter" && clause != "must_not" || !conditions.IsArray() {
+			return nil, unsupported("bool with %s", clause)
+		}
+		for _, condition := range conditions.Array() {
+			q, f := parseQuery(condition)
+			if f != nil {
+				return nil, f
+			}
+			if clause == "must_not" {
+				positive := q
+				q = func(d *document) bool { return !positive(d) }
+			}
+			all = append(all, q)
 		}
 	}
 	return func(d *document) bool {
@@ -321,6 +333,19 @@ func sortAfter(hits []hit, keys, after gjson.Result) ([]hit, *failure) {
 		hits = slices.DeleteFunc(hits, func(h hit) bool { return slices.CompareFunc(h.sort, after.Array(), compareValues) <= 0 })
 	}
 	return hits, nil
+}
+
+// compareInRange compares dates as dates, and everything else as a sort does.
+func compareInRange(a, b gjson.Result) int {
+	x, err := time.Parse(time.RFC3339Nano, a.String())
+	y, alsoErr := time.Parse(time.RFC3339Nano, b.String())
+	if err == nil && alsoErr == nil {
+		return x.Compare(y)
+	}
+	if a.Type == gjson.Number && b.Type == gjson.String { // 30 and "30" are the same bound of a number
+		b = gjson.Parse(b.String())
+	}
+	return compareValues(a, b)
 }
 
 func compareValues(a, b gjson.Result) int {
