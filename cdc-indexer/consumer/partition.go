@@ -111,4 +111,3 @@ func readBytes(b kafka.Bytes) ([]byte, error) {
 	defer func() { _ = b.Close() }()
 	return kafka.ReadAll(b) //nolint:wrapcheck // the callers say which part it was
 }
-

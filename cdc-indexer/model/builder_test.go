@@ -30,7 +30,7 @@ type builder struct {
 	ends    reindex.Offsets // as they were last told
 	late    bool            // the first reading has begun
 
-	finished, rolledBack int
+	finished, rolledBack, repairs int
 	failure              error
 }
 
@@ -42,6 +42,7 @@ type steps struct {
 	noTombstones bool // deletes that the old index remembers are not copied
 	lateOffsets  bool // the build reads the topics from where the running indexers are when the rows are copied
 	noLastRead   bool // nothing is read between the block and the swap
+	strictRepair bool // a repair does not overwrite a document of its own order
 }
 
 // attempt is one process.
@@ -86,7 +87,7 @@ func (b *builder) act() {
 	}
 	r, options := b.reindexer(), b.options()
 	interrupted := b.interrupted()
-	switch choice := b.IntN(4); {
+	switch choice := b.IntN(5); {
 	case interrupted && choice == 0:
 		b.begin("abort", func(ctx context.Context) error {
 			_, err := r.Abort(ctx, true)
@@ -105,6 +106,8 @@ func (b *builder) act() {
 			}
 			return err
 		})
+	case choice == 1:
+		b.repair()
 	default:
 		b.begin("reindex", func(ctx context.Context) error {
 			_, err := r.Run(ctx, options)
@@ -138,6 +141,8 @@ func (b *builder) collect() {
 		b.failure = fmt.Errorf("%s: %w", a.what, err)
 	case err == nil && a.what == "rollback":
 		b.rolledBack++
+	case err == nil && a.what == "repair":
+		b.repairs++
 	case err == nil && a.what != "abort":
 		b.finished++
 	}
@@ -182,6 +187,9 @@ func (b *builder) interrupted() (left bool) {
 // settled says whether nothing is under way, and begins what it takes to get there.
 func (b *builder) settled() bool {
 	if b.collect(); b.running != nil {
+		if b.running.what == "repair" { // which a block by hand holds up, like the indexers
+			b.h.unblock()
+		}
 		return false
 	}
 	if b.interrupted() {
@@ -229,7 +237,7 @@ func (t modelTable) Snapshot(ctx context.Context) (reindex.Snapshot, error) {
 	select {
 	case rows := <-w.ready:
 		t.h.log("builder: snapshot at %d of %v", position, rows)
-		return modelSnapshot{order: newOrder(position, position), rows: rows, group: t.h.group}, nil
+		return modelSnapshot{order: newOrder(position, position), rows: rows, h: t.h}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -238,7 +246,7 @@ func (t modelTable) Snapshot(ctx context.Context) (reindex.Snapshot, error) {
 type modelSnapshot struct {
 	order change.Order
 	rows  map[string]string
-	group *group
+	h     *history
 }
 
 func (s modelSnapshot) Order() change.Order { return s.order }
@@ -254,14 +262,22 @@ func (s modelSnapshot) Parts(context.Context, int) ([]reindex.Part, error) {
 func (s modelSnapshot) part(keys []string) reindex.Part {
 	return func(_ context.Context, each func(change.Change) error) error {
 		for _, key := range keys {
-			c := s.group.decode(message{record: record{op: 'c', key: key, value: s.rows[key]}})
-			c.Order = s.order
-			if err := each(c); err != nil {
+			if err := each(s.row(key)); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
+}
+
+func (s modelSnapshot) row(key string) change.Change {
+	r := record{op: 'c', key: key, value: s.rows[key]}
+	if r.value == "" {
+		r.op = 'd'
+	}
+	c := s.h.group.decode(message{record: r})
+	c.Order = s.order
+	return c
 }
 
 type modelLog struct{ *builder }

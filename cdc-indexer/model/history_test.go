@@ -83,6 +83,7 @@ type history struct {
 	network   *network
 	group     *group
 	builder   *builder
+	vandal    *vandal
 	actions   []action
 	weights   int
 	trace     *strings.Builder // nil: not wanted
@@ -98,6 +99,7 @@ type action struct {
 type shape struct {
 	restartableSnapshot bool
 	bursts              bool // transactions that change one row dozens of times
+	vandals             bool // documents are written behind the indexer's back
 	builds              bool // indices are built anew, which otherwise happens in some histories only
 }
 
@@ -125,6 +127,7 @@ func newHistory(seed uint64, r rule, s shape, traced bool) (*history, error) {
 	}
 	h.group.rebalance(false)
 	h.builder = newBuilder(h, r.build, client)
+	h.vandal = &vandal{h: h}
 	h.draw(s)
 	h.network.open = true
 	parsed, err := elastic.ParseDefinition([]byte(definition))
@@ -147,9 +150,12 @@ func (h *history) draw(s shape) {
 	if s.restartableSnapshot {
 		snapshotCrashes = 10
 	}
-	builds, builderCrashes := 0, 0
+	builds, builderCrashes, vandalism := 0, 0, 0
 	if s.builds || h.IntN(4) == 0 {
 		builds, builderCrashes = 4, rare(2)
+	}
+	if s.vandals || h.IntN(8) == 0 {
+		vandalism = 1
 	}
 	h.actions = []action{
 		{40, func() {
@@ -170,6 +176,7 @@ func (h *history) draw(s shape) {
 		{rare(1), h.toggleWriteBlock},
 		{builds, h.builder.act},
 		{builderCrashes, h.builder.crash},
+		{vandalism, h.vandal.act},
 	}
 	for _, a := range h.actions {
 		h.weights += a.weight
@@ -255,12 +262,24 @@ func (h *history) settle() error {
 	for h.connector.behind() {
 		h.connector.step()
 	}
+	if err := h.drain(); err != nil || !h.vandal.acted {
+		return err
+	}
+	// What somebody else has done to the index is mended by a repair and by nothing else.
+	h.log("--- repair")
+	h.builder.repair()
+	return h.drain()
+}
+
+// drain lets everything under way come to an end.
+func (h *history) drain() error {
 	for rounds := 0; !h.builder.settled() || !h.kafka.consumed() || !h.group.idle() || len(h.network.held) > 0; rounds++ {
 		if rounds > 100_000 {
 			return errors.New("the pipeline does not catch up")
 		}
 		h.group.step()
 		h.gather()
+		h.server.ForgetDeletes()
 		h.network.deliver(false)
 		h.gather()
 		h.letTimePass()
@@ -284,7 +303,7 @@ func (h *history) compare() (string, error) {
 	if difference := cmp.Diff(table, visible); difference != "" {
 		return "table (-) and index (+):\n" + difference, nil
 	}
-	if !h.rule.tombstones {
+	if !h.rule.tombstones || h.vandal.acted { // a tombstone that somebody has taken away is no difference to a repair
 		return "", nil
 	}
 	return h.missingTombstones(table)

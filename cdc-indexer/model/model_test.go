@@ -67,6 +67,7 @@ func runHistory(t *testing.T, seed uint64, r rule, s shape, traced bool) (v verd
 		}
 		v.difference, v.err = h.run()
 		h.group.stop()
+		h.builder.crash()
 		v.built, v.rolledBack = h.builder.finished, h.builder.rolledBack
 		if traced {
 			v.trace = h.trace.String()

@@ -19,6 +19,7 @@ func TestModelTellsBrokenBuildsApart(t *testing.T) {
 		{"writes go on during the swap", steps{noBlock: true}, 500},
 		{"nothing is read between the block and the swap", steps{noLastRead: true}, 1000},
 		{"tombstones are not copied", steps{noTombstones: true}, 500},
+		{"a repair does not overwrite its own order", steps{strictRepair: true}, 2000},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -29,7 +30,7 @@ func TestModelTellsBrokenBuildsApart(t *testing.T) {
 				r.build = test.steps
 				return r
 			}
-			diverged, err := divergences(t, test.most, broken, shape{builds: true})
+			diverged, err := divergences(t, test.most, broken, shape{builds: true, vandals: test.steps.strictRepair})
 			t.Logf("%d of %d histories diverged, in %s", diverged, test.most, time.Since(start).Round(time.Millisecond))
 			if diverged == 0 {
 				t.Error("the model did not notice")
