@@ -31,7 +31,7 @@ type builder struct {
 	late    bool            // the first reading has begun
 
 	finished, rolledBack, repairs int
-	failure              error
+	failure                       error
 }
 
 // steps are what a broken build leaves out; the zero value is the algorithm as it is.

@@ -266,9 +266,16 @@ func (h *history) settle() error {
 		return err
 	}
 	// What somebody else has done to the index is mended by a repair and by nothing else.
-	h.log("--- repair")
-	h.builder.repair()
-	return h.drain()
+	// The second time nothing has been written to the log since the first: both have one position.
+	for range 2 {
+		h.vandal.act()
+		h.log("--- repair")
+		h.builder.repair()
+		if err := h.drain(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // drain lets everything under way come to an end.

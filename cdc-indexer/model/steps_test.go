@@ -19,7 +19,7 @@ func TestModelTellsBrokenBuildsApart(t *testing.T) {
 		{"writes go on during the swap", steps{noBlock: true}, 500},
 		{"nothing is read between the block and the swap", steps{noLastRead: true}, 1000},
 		{"tombstones are not copied", steps{noTombstones: true}, 500},
-		{"a repair does not overwrite its own order", steps{strictRepair: true}, 2000},
+		{"a repair does not overwrite its own order", steps{strictRepair: true}, 300},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
