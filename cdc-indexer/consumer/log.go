@@ -125,6 +125,36 @@ func (l *Log) list(ctx context.Context, which func(int) kafka.OffsetRequest, val
 	return offsets, nil
 }
 
+// Oldest returns the time of the oldest message that is left in the topics, or false when they are empty. Kafka keeps
+// messages for longer than their retention: a segment goes when its newest message is old enough.
+func (l *Log) Oldest(ctx context.Context) (oldest time.Time, found bool, err error) {
+	starts, err := l.Starts(ctx)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	ends, err := l.Ends(ctx)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	const enough = 1 // byte: a fetch brings one message at least
+	for topic, first := range starts {
+		for number, offset := range first {
+			if offset >= ends[topic][number] {
+				continue
+			}
+			p := partition{client: l.client, topic: topic, number: number, fetchBytes: enough}
+			messages, err := l.patiently(ctx, p, offset)
+			if err != nil {
+				return time.Time{}, false, err
+			}
+			if at := messages[0].Time; !found || at.Before(oldest) {
+				oldest, found = at, true
+			}
+		}
+	}
+	return oldest, found, nil
+}
+
 // Read hands over the changes from one position up to, and without, another, in batches; several batches of different
 // partitions are under way at the same time. It returns how many messages could not be decoded: whoever consumes the
 // topics has made dead letters of them. Brokers that are away are waited for; messages that have expired are an error.

@@ -158,6 +158,8 @@ func (w *Writer) sort(items []*item, answers []answer) verdict {
 	var v verdict
 	for n, i := range items {
 		switch a := answers[n]; {
+		case a.status <= 299 && i.repeated:
+			i.settle(change.Stale)
 		case a.status <= 299:
 			i.settle(change.Applied)
 		case a.status == http.StatusConflict:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
@@ -18,6 +19,18 @@ type storedDocument struct {
 	order       change.Order
 	seqNo       int64
 	primaryTerm int64
+	tombstone   bool
+	indexedAt   time.Time
+}
+
+// RefreshAfter is how old a tombstone must be for a repeated delete to write it again: see Purger.
+const RefreshAfter = time.Hour
+
+// outlived says whether the item is the very delete that left this tombstone, and comes again after a long time. Older
+// changes of the row may then have come again with it, so the tombstone has to last from now on.
+func (i *item) outlived(now time.Time) bool {
+	s := i.stored
+	return i.Op == change.Delete && s.tombstone && i.Order == s.order && now.Sub(s.indexedAt) >= RefreshAfter
 }
 
 // resolve looks at the documents that stood in the way of the items and decides by the full order.
@@ -41,6 +54,7 @@ func (w *Writer) resolve(ctx context.Context, items []*item) ([]*item, error) {
 	}
 	var newer []*item
 	var trouble error
+	now := time.Now()
 	for n, i := range items {
 		i.stored = documents[n]
 		switch {
@@ -48,6 +62,9 @@ func (w *Writer) resolve(ctx context.Context, items []*item) ([]*item, error) {
 			newer = append(newer, i)
 			trouble = fmt.Errorf("document %q was deleted by somebody else; waiting until Elasticsearch has forgotten its version (index.gc_deletes)", i.Key)
 		case w.wins(i.Order, i.stored.order):
+			newer = append(newer, i)
+		case i.outlived(now):
+			i.repeated = true
 			newer = append(newer, i)
 		default:
 			i.settle(change.Stale)
@@ -78,7 +95,7 @@ func (w *Writer) lookUp(ctx context.Context, items []*item) ([]*storedDocument, 
 	response, err := w.client.do(ctx, esapi.MgetRequest{
 		Index:          w.alias,
 		Body:           bytes.NewReader(body),
-		SourceIncludes: []string{"cdc.version", "cdc.lsn"},
+		SourceIncludes: []string{"cdc.version", "cdc.lsn", "cdc.deleted", "cdc.indexed_at"},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read %d documents of %s: %w", len(items), w.alias, err)
@@ -101,8 +118,10 @@ func decodeDocuments(response []byte, want int) ([]*storedDocument, error) {
 			Source      struct {
 				// A document without cdc was written by somebody else; its order is zero and any change overwrites it.
 				CDC struct {
-					Version int64 `json:"version"`
-					LSN     int64 `json:"lsn"`
+					Version   int64  `json:"version"`
+					LSN       int64  `json:"lsn"`
+					Deleted   bool   `json:"deleted"`
+					IndexedAt string `json:"indexed_at"`
 				} `json:"cdc"`
 			} `json:"_source"`
 		} `json:"docs"`
@@ -119,11 +138,14 @@ func decodeDocuments(response []byte, want int) ([]*storedDocument, error) {
 			return nil, errors.New("elasticsearch could not read a document: " + string(doc.Error))
 		}
 		if doc.Found {
+			indexedAt, _ := time.Parse(time.RFC3339Nano, doc.Source.CDC.IndexedAt) // somebody else's document may have none
 			documents[n] = &storedDocument{
 				index:       doc.Index,
 				order:       change.Order{Version: doc.Source.CDC.Version, LSN: doc.Source.CDC.LSN},
 				seqNo:       doc.SeqNo,
 				primaryTerm: doc.PrimaryTerm,
+				tombstone:   doc.Source.CDC.Deleted,
+				indexedAt:   indexedAt,
 			}
 		}
 	}

@@ -83,6 +83,15 @@ var buildBehaviours = map[string]func(*contract){
 			require.Equal(c.t, want, c.search(`{"sort":[{"key":"asc"}],"query":`+query+`}`).Get("hits.#._id").Raw, query)
 		}
 	},
+	"a conditional delete names its index": func(c *contract) {
+		c.bulk(put("a", external(5), `{}`), put("b", external(5), `{}`))
+		stored := c.get("a")
+		condition := `,"_index":"INDEX"` + ifSeqNo(stored.Get("_seq_no").Int(), stored.Get("_primary_term").Int())
+		c.bulk(put("b", external(6), `{}`))
+		answer := c.must(http.MethodPost, "/_bulk", `{"delete":{"_id":"a"`+condition+"}}\n"+`{"delete":{"_id":"b"`+condition+"}}\n"+`{"delete":{"_id":"a"`+condition+"}}\n")
+		require.Equal(c.t, []string{"200", versionConflict, versionConflict}, outcomes(answer))
+		require.False(c.t, c.get("a").Get("found").Bool())
+	},
 	"ranges of dates": func(c *contract) {
 		c.bulk(
 			put("a", "", `{"key":"a","date":"2026-01-02T03:04:05Z","cdc":{"deleted":false}}`),

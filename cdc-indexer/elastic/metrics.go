@@ -10,6 +10,7 @@ type Metrics struct {
 	conflicts      prometheus.Counter
 	retries        prometheus.Counter
 	refreshSeconds prometheus.Histogram
+	purged         prometheus.Counter
 }
 
 // NewMetrics registers the metrics.
@@ -36,7 +37,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "cdc_indexer_refresh_duration_seconds", Help: "Time of one refresh asked for after a write.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 		}),
+		purged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cdc_indexer_tombstones_purged_total", Help: "Tombstones removed because no older change of their rows is left in the topics.",
+		}),
 	}
-	registry.MustRegister(m.bulkSeconds, m.bulkDocuments, m.bulkBytes, m.conflicts, m.retries, m.refreshSeconds)
+	registry.MustRegister(m.bulkSeconds, m.bulkDocuments, m.bulkBytes, m.conflicts, m.retries, m.refreshSeconds, m.purged)
 	return m
 }

@@ -55,6 +55,8 @@ type item struct {
 	// stored is set once the index has answered that it holds a version as high as this one: then the write is
 	// made conditional on the very document that was compared.
 	stored *storedDocument
+	// repeated is a delete that is written again only to keep its tombstone.
+	repeated bool
 }
 
 func (i *item) settle(outcome change.Outcome) { i.result.Outcome = outcome }

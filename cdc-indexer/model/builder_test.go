@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"time"
 
@@ -30,8 +31,8 @@ type builder struct {
 	ends    reindex.Offsets // as they were last told
 	late    bool            // the first reading has begun
 
-	finished, rolledBack, repairs int
-	failure                       error
+	finished, rolledBack, purged int
+	failure                      error
 }
 
 // steps are what a broken build leaves out; the zero value is the algorithm as it is.
@@ -42,6 +43,7 @@ type steps struct {
 	noTombstones bool // deletes that the old index remembers are not copied
 	lateOffsets  bool // the build reads the topics from where the running indexers are when the rows are copied
 	noLastRead   bool // nothing is read between the block and the swap
+	earlyPurge   bool // tombstones go while older changes are left in the topics
 	strictRepair bool // a repair does not overwrite a document of its own order
 }
 
@@ -87,7 +89,7 @@ func (b *builder) act() {
 	}
 	r, options := b.reindexer(), b.options()
 	interrupted := b.interrupted()
-	switch choice := b.IntN(5); {
+	switch choice := b.IntN(6); {
 	case interrupted && choice == 0:
 		b.begin("abort", func(ctx context.Context) error {
 			_, err := r.Abort(ctx, true)
@@ -108,12 +110,30 @@ func (b *builder) act() {
 		})
 	case choice == 1:
 		b.repair()
+	case choice == 2:
+		b.purge()
 	default:
 		b.begin("reindex", func(ctx context.Context) error {
 			_, err := r.Run(ctx, options)
 			return err
 		})
 	}
+}
+
+// purge takes tombstones away that are older than all that is left in the topics.
+func (b *builder) purge() {
+	before := b.h.kafka.oldest().Add(-elastic.RefreshAfter)
+	if b.steps.earlyPurge {
+		before = time.Now()
+	}
+	b.h.mustRequest(http.MethodPost, "/"+names.WriteAlias+"/_refresh", "") // which the real server does by itself
+	purger := elastic.NewPurger(b.client, names, elastic.NewMetrics(prometheus.NewRegistry()))
+	b.begin("purge", func(ctx context.Context) error {
+		purged, err := purger.Purge(ctx, before)
+		b.h.log("builder: %d tombstones purged", purged)
+		b.purged += purged
+		return err
+	})
 }
 
 func (b *builder) begin(what string, do func(context.Context) error) {
@@ -141,8 +161,7 @@ func (b *builder) collect() {
 		b.failure = fmt.Errorf("%s: %w", a.what, err)
 	case err == nil && a.what == "rollback":
 		b.rolledBack++
-	case err == nil && a.what == "repair":
-		b.repairs++
+	case err == nil && (a.what == "repair" || a.what == "purge"):
 	case err == nil && a.what != "abort":
 		b.finished++
 	}
@@ -152,7 +171,7 @@ func (b *builder) collect() {
 func (b *builder) bearable(err error) bool {
 	var answer *elastic.ServerError
 	return errors.Is(err, reindex.ErrBusy) || errors.Is(err, elastic.ErrLost) || errors.Is(err, elastic.ErrNoBuild) ||
-		errors.Is(err, errNetwork) || errors.Is(err, elasticfake.ErrConnection) || errors.As(err, &answer)
+		errors.Is(err, errNetwork) || errors.Is(err, errExpired) || errors.Is(err, elasticfake.ErrConnection) || errors.As(err, &answer)
 }
 
 // crash is a SIGKILL.
@@ -311,6 +330,9 @@ func (l modelLog) Read(ctx context.Context, from, to reindex.Offsets, each func(
 		l.builder.late = true
 	}
 	for _, p := range l.h.kafka.places {
+		if from[string(p.topic)][p.partition] < int64(l.h.kafka.starts[p]) {
+			return errExpired
+		}
 		at, end := from[string(p.topic)][p.partition], to[string(p.topic)][p.partition]
 		for ; at < end; at++ {
 			c := l.h.group.decode(l.h.kafka.messages[p][at])
@@ -321,6 +343,8 @@ func (l modelLog) Read(ctx context.Context, from, to reindex.Offsets, each func(
 	}
 	return nil
 }
+
+var errExpired = errors.New("messages have expired")
 
 // brokenIndex leaves steps out.
 type brokenIndex struct {

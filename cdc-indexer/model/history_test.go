@@ -84,6 +84,7 @@ type history struct {
 	group     *group
 	builder   *builder
 	vandal    *vandal
+	expires   bool // messages leave the topics, and tombstones the index
 	actions   []action
 	weights   int
 	trace     *strings.Builder // nil: not wanted
@@ -150,10 +151,11 @@ func (h *history) draw(s shape) {
 	if s.restartableSnapshot {
 		snapshotCrashes = 10
 	}
-	builds, builderCrashes, vandalism := 0, 0, 0
+	builds, builderCrashes, vandalism, expiry := 0, 0, 0, 0
 	if s.builds || h.IntN(4) == 0 {
-		builds, builderCrashes = 4, rare(2)
+		builds, builderCrashes, expiry = 4, rare(2), 4
 	}
+	h.expires = expiry > 0
 	if s.vandals || h.IntN(8) == 0 {
 		vandalism = 1
 	}
@@ -177,6 +179,8 @@ func (h *history) draw(s shape) {
 		{builds, h.builder.act},
 		{builderCrashes, h.builder.crash},
 		{vandalism, h.vandal.act},
+		{expiry, func() { h.kafka.expire(h.Rand) }},
+		{2 * expiry, func() { <-time.After(elastic.RefreshAfter / 2) }},
 	}
 	for _, a := range h.actions {
 		h.weights += a.weight
@@ -262,8 +266,16 @@ func (h *history) settle() error {
 	for h.connector.behind() {
 		h.connector.step()
 	}
-	if err := h.drain(); err != nil || !h.vandal.acted {
+	if err := h.drain(); err != nil {
 		return err
+	}
+	if h.expires {
+		if err := h.purge(); err != nil {
+			return err
+		}
+	}
+	if !h.vandal.acted {
+		return nil
 	}
 	// What somebody else has done to the index is mended by a repair and by nothing else.
 	// The second time nothing has been written to the log since the first: both have one position.
@@ -276,6 +288,19 @@ func (h *history) settle() error {
 		}
 	}
 	return nil
+}
+
+// purge removes tombstones, and has what is left in the topics come again.
+func (h *history) purge() error {
+	h.log("--- purge")
+	<-time.After(2 * elastic.RefreshAfter)
+	h.kafka.expire(h.Rand)
+	h.builder.purge()
+	if err := h.drain(); err != nil {
+		return err
+	}
+	h.group.reset()
+	return h.drain()
 }
 
 // drain lets everything under way come to an end.
@@ -310,7 +335,8 @@ func (h *history) compare() (string, error) {
 	if difference := cmp.Diff(table, visible); difference != "" {
 		return "table (-) and index (+):\n" + difference, nil
 	}
-	if !h.rule.tombstones || h.vandal.acted { // a tombstone that somebody has taken away is no difference to a repair
+	// A tombstone that somebody has taken away is no difference to a repair, and a purge means to.
+	if !h.rule.tombstones || h.vandal.acted || h.builder.purged > 0 {
 		return "", nil
 	}
 	return h.missingTombstones(table)

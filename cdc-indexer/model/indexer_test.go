@@ -76,8 +76,9 @@ func (g *group) rebalance(deaths bool) {
 // reset moves committed offsets back, which takes a stopped group.
 func (g *group) reset() {
 	for _, at := range g.kafka.places {
-		if offset := g.kafka.committed[at]; offset > 0 && g.IntN(2) == 0 {
-			g.kafka.committed[at] = g.IntN(offset)
+		start := g.kafka.starts[at]
+		if kept := g.kafka.committed[at] - start; kept > 0 && g.IntN(2) == 0 {
+			g.kafka.committed[at] = start + g.IntN(kept)
 		}
 	}
 	g.log("indexer: offsets reset to %v", g.kafka.committed)

@@ -45,6 +45,7 @@ type verdict struct {
 	trace      string
 
 	built, rolledBack int // indices
+	purged            int // tombstones
 }
 
 func (v verdict) failed() bool { return v.difference != "" || v.err != nil }
@@ -68,7 +69,7 @@ func runHistory(t *testing.T, seed uint64, r rule, s shape, traced bool) (v verd
 		v.difference, v.err = h.run()
 		h.group.stop()
 		h.builder.crash()
-		v.built, v.rolledBack = h.builder.finished, h.builder.rolledBack
+		v.built, v.rolledBack, v.purged = h.builder.finished, h.builder.rolledBack, h.builder.purged
 		if traced {
 			v.trace = h.trace.String()
 		}

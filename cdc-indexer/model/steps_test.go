@@ -19,6 +19,7 @@ func TestModelTellsBrokenBuildsApart(t *testing.T) {
 		{"writes go on during the swap", steps{noBlock: true}, 500},
 		{"nothing is read between the block and the swap", steps{noLastRead: true}, 1000},
 		{"tombstones are not copied", steps{noTombstones: true}, 500},
+		{"tombstones are purged too early", steps{earlyPurge: true}, 500},
 		{"a repair does not overwrite its own order", steps{strictRepair: true}, 300},
 	}
 	for _, test := range tests {
@@ -45,16 +46,16 @@ func TestModelTellsBrokenBuildsApart(t *testing.T) {
 // TestBuildsComeToAnEnd makes sure that the histories are about something: indices are swapped in and back again.
 func TestBuildsComeToAnEnd(t *testing.T) {
 	t.Parallel()
-	var built, rolledBack int
+	var built, rolledBack, purged int
 	for seed := range uint64(200) {
 		v := runHistory(t, seed+1, theRule(), shape{builds: true}, false)
 		if v.failed() {
 			t.Errorf("history %d: %s", seed+1, v)
 		}
-		built, rolledBack = built+v.built, rolledBack+v.rolledBack
+		built, rolledBack, purged = built+v.built, rolledBack+v.rolledBack, purged+v.purged
 	}
-	t.Logf("%d indices built, %d taken back, in 200 histories", built, rolledBack)
-	if built < 100 || rolledBack < 20 {
+	t.Logf("%d indices built, %d taken back, %d tombstones purged in 200 histories", built, rolledBack, purged)
+	if built < 60 || rolledBack < 20 || purged < 5 {
 		t.Error("too few to say anything")
 	}
 }

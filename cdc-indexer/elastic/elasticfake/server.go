@@ -209,6 +209,7 @@ var operations = map[string]operation{
 	"PUT */_settings":    {run: (*Server).changeSettings},
 	"POST */_refresh":    {run: (*Server).refreshTarget},
 	"POST */_bulk":       {run: (*Server).bulk, parameters: []string{"require_alias", "refresh"}, lines: true},
+	"POST _bulk":         {run: (*Server).bulk, lines: true},
 	"POST */_mget":       {run: (*Server).mget, parameters: []string{"_source", "_source_includes"}},
 	"POST */_search":     {run: (*Server).search},
 	"POST */_count":      {run: (*Server).count},
