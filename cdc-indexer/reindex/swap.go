@@ -178,6 +178,18 @@ func (b *build) keep(ctx context.Context, offsets Offsets) error {
 	return b.index("note the way back", ctx, func() error { return b.Index.SetNote(ctx, b.state.Live, noteKept, kept) })
 }
 
+// Reached says whether every partition has come to where another position is.
+func (o Offsets) Reached(other Offsets) bool {
+	for topic, ends := range other {
+		for partition, end := range ends {
+			if end > 0 && (partition >= len(o[topic]) || o[topic][partition] < end) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // lower returns the lower of two offsets for each partition.
 func lower(a, b Offsets) Offsets {
 	lowest := Offsets{}

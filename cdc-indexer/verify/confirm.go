@@ -57,7 +57,7 @@ func (r *run) confirmChunk(ctx context.Context, keys []string) error {
 	}
 	var wrong []change.Change
 	for n, row := range rows {
-		kind := judge(row, documents[n], now)
+		kind := r.judge(row, documents[n], now)
 		r.note(kind, row, documents[n])
 		if kind.repairable() {
 			wrong = append(wrong, row)
@@ -67,7 +67,7 @@ func (r *run) confirmChunk(ctx context.Context, keys []string) error {
 }
 
 // judge says what is wrong with a document, given the row as it was at the snapshot's order.
-func judge(row change.Change, document *elastic.Document, now change.Order) Kind {
+func (r *run) judge(row change.Change, document *elastic.Document, now change.Order) Kind {
 	exists, shown := row.Op == change.Upsert, document != nil && !document.Deleted
 	switch {
 	case document != nil && document.Order.NewerThan(now):
@@ -78,7 +78,7 @@ func judge(row change.Change, document *elastic.Document, now change.Order) Kind
 		return Missing
 	case !exists && shown:
 		return Orphaned
-	case !exists || equal(row.Document, document.Row):
+	case !exists || r.equal(row.Document, document.Row):
 		return Equal
 	case document.Touched:
 		return Differing
@@ -87,12 +87,9 @@ func judge(row change.Change, document *elastic.Document, now change.Order) Kind
 	}
 }
 
-// equal compares by value: a field that is null and one that is not there are the same.
-func equal(row, document []byte) bool {
-	if bytes.Equal(row, document) {
-		return true
-	}
-	return firstDifference(row, document) == nil
+// equal compares by value: a field that is null and one that is not there are the same to Elasticsearch.
+func (r *run) equal(row, document []byte) bool {
+	return bytes.Equal(row, document) || firstDifference(row, document) == nil || r.Same != nil && r.Same(row, document)
 }
 
 // fieldDifference is a field with another value on either side.

@@ -61,6 +61,8 @@ type Verifier struct {
 	Table Table
 	Index Index
 	Keys  []string // columns of the key, fields of the index
+	// Same says whether two documents that are not equal byte for byte tell the same of a row; nil: they do not.
+	Same func(a, b []byte) bool
 	// Repairer mends what differs; nil: nothing is written.
 	Repairer Repairer
 	// Await returns when every change up to the order has come through the pipeline, and an error when that takes too
