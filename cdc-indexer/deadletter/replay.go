@@ -42,8 +42,8 @@ func known(text string) Outcome {
 // state.
 type Index interface {
 	Apply(ctx context.Context, changes []change.Change) ([]change.Result, error)
-	// Preview says what Apply would do, and writes nothing.
-	Preview(ctx context.Context, changes []change.Change) ([]change.Result, error)
+	// Orders returns the order of what the index holds for each key that it has something for, tombstones too.
+	Orders(ctx context.Context, keys []string) (map[string]change.Order, error)
 }
 
 // Rows reads rows from the table itself: for every key (a document's _id) an Upsert with the row as it is now, or a
@@ -68,7 +68,7 @@ type Replay struct {
 	// have the tombstone of a row that was deleted since. It is stale if the index has something newer, or Outdated.
 	Epoch      uint8
 	IndexBuilt time.Time
-	// DryRun says what would happen, as far as Preview can tell.
+	// DryRun says what would happen and writes nothing. It cannot tell that a document would be rejected.
 	DryRun bool
 	// Timeout bounds each call of the Index, which otherwise waits for ever. Nothing of its batch is marked then.
 	Timeout time.Duration
@@ -195,6 +195,9 @@ func (p Replay) run(ctx context.Context, batch []Entry) ([]Result, error) {
 	if err := p.compare(ctx, old); err != nil {
 		return nil, err
 	}
+	if p.DryRun {
+		return results, p.foretell(ctx, append(current, rows...))
+	}
 	return results, p.apply(ctx, append(current, rows...))
 }
 
@@ -251,22 +254,35 @@ func (p Replay) fetch(ctx context.Context, table []*Result) ([]attempt, error) {
 
 // compare settles letters that must not be applied.
 func (p Replay) compare(ctx context.Context, old []attempt) error {
-	if len(old) == 0 {
-		return nil
-	}
-	outcomes, err := p.ask(ctx, p.Index.Preview, old)
+	held, err := p.held(ctx, old)
 	if err != nil {
 		return err
 	}
-	// Of two letters of a row Preview calls the older one stale for the sake of the newer one, which is not applied either.
-	newer := map[string]bool{}
-	for n, outcome := range outcomes {
-		newer[old[n].Key] = newer[old[n].Key] || outcome.Outcome == change.Applied
-	}
 	for _, a := range old {
-		if newer[a.Key] {
-			a.result.open(Outdated, &change.Rejection{Reason: string(Outdated), Detail: p.outdated(a.result.Entry)})
+		if a.stale(held) {
+			a.result.Outcome = Stale
 		} else {
+			a.result.open(Outdated, &change.Rejection{Reason: string(Outdated), Detail: p.outdated(a.result.Entry)})
+		}
+	}
+	return nil
+}
+
+// foretell settles letters by what apply would do.
+func (p Replay) foretell(ctx context.Context, attempts []attempt) error {
+	held, err := p.held(ctx, attempts)
+	if err != nil {
+		return err
+	}
+	newest := map[string]change.Order{}
+	for _, a := range attempts {
+		if a.Order.NewerThan(newest[a.Key]) {
+			newest[a.Key] = a.Order
+		}
+	}
+	for _, a := range attempts {
+		a.result.Outcome = Applied
+		if a.stale(held) || newest[a.Key].NewerThan(a.Order) {
 			a.result.Outcome = Stale
 		}
 	}
@@ -276,12 +292,9 @@ func (p Replay) compare(ctx context.Context, old []attempt) error {
 // apply settles letters by writing them. Of several changes of a row in one request all but the newest come back as
 // stale. That is true when the newest is in the index; when it was rejected, the others have to be tried.
 func (p Replay) apply(ctx context.Context, attempts []attempt) error {
-	write := p.Index.Apply
-	if p.DryRun {
-		write = p.Index.Preview
-	}
+	var refused []attempt
 	for len(attempts) > 0 {
-		outcomes, err := p.ask(ctx, write, attempts)
+		outcomes, err := p.write(ctx, attempts)
 		if err != nil {
 			return err
 		}
@@ -301,23 +314,57 @@ func (p Replay) apply(ctx context.Context, attempts []attempt) error {
 				a.result.Outcome = Stale
 			case a.Order == attempts[at].Order: // the rejected one itself, or the same change once more
 				a.result.open(Rejected, outcomes[at].Rejection)
+				refused = append(refused, a)
 			default:
 				again = append(again, a)
 			}
 		}
 		attempts = again
 	}
+	return p.forgive(ctx, refused)
+}
+
+// forgive makes those stale that were rejected although the index has something newer: Elasticsearch looks at a
+// document's fields before it compares versions.
+func (p Replay) forgive(ctx context.Context, refused []attempt) error {
+	held, err := p.held(ctx, refused)
+	if err != nil {
+		return err
+	}
+	for _, a := range refused {
+		if a.stale(held) {
+			a.result.Outcome, a.result.Rejection = Stale, nil
+		}
+	}
 	return nil
 }
 
-func (p Replay) ask(ctx context.Context, index func(context.Context, []change.Change) ([]change.Result, error), attempts []attempt) ([]change.Result, error) {
+func (a attempt) stale(held map[string]change.Order) bool {
+	order, found := held[a.Key]
+	return found && !a.Order.NewerThan(order)
+}
+
+func (p Replay) held(ctx context.Context, attempts []attempt) (map[string]change.Order, error) {
+	if len(attempts) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	keys := map[string]bool{}
+	for _, a := range attempts {
+		keys[a.Key] = true
+	}
+	return p.Index.Orders(ctx, slices.Sorted(maps.Keys(keys)))
+}
+
+func (p Replay) write(ctx context.Context, attempts []attempt) ([]change.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	changes := make([]change.Change, len(attempts))
 	for n, a := range attempts {
 		changes[n] = a.Change
 	}
-	return index(ctx, changes)
+	return p.Index.Apply(ctx, changes)
 }
 
 // outdated says why a letter must not be applied, or nothing.

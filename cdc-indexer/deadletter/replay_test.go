@@ -157,18 +157,20 @@ func TestReplay(t *testing.T) {
 		kafka.Message{Key: []byte(`{"id":"x"}`), Value: []byte(`{"op":`)},
 		kafka.Message{Key: []byte(`{"id":"x"}`)}, // carries nothing
 		message("remove", 100, `null`),
+		message("newer", 200, `{"at":"no date"}`), // cannot be indexed, and need not be
 	)
 	want := map[string]string{
 		"0:0": "applied", "0:1": "stale", "0:2": "stale", "0:3": "rejected document_parsing_exception",
 		"0:4": "undecodable malformed-envelope", "0:5": "nothing", "0:6": "applied",
+		"0:7": "stale",
 	}
 	dry := d.replayOf()
 	dry.DryRun = true
 	foretold := d.replay(dry)
-	require.Equal(t, "applied", foretold["0:3"], "a preview cannot tell that a document is rejected")
+	require.Equal(t, "applied", foretold["0:3"], "a dry run cannot tell that a document is rejected")
 	foretold["0:3"] = want["0:3"]
 	require.Equal(t, want, foretold)
-	require.Len(t, d.open(), 7, "a dry run marks nothing")
+	require.Len(t, d.open(), 8, "a dry run marks nothing")
 	require.Equal(t, "nothing", d.n("fresh"), "a dry run writes nothing")
 
 	require.Equal(t, want, d.replay(d.replayOf()))
@@ -195,6 +197,9 @@ func TestAnOlderLetterIsNotLostForANewerOneThatIsRejected(t *testing.T) {
 		message("a", 300, `{"n":3,"at":"no date"}`), // the same once more: a batch that was repeated
 	)
 	const rejected = "rejected document_parsing_exception"
+	dry := d.replayOf()
+	dry.DryRun = true
+	require.Equal(t, map[string]string{"0:0": "stale", "0:1": "stale", "0:2": "applied", "0:3": "applied"}, d.replay(dry))
 	require.Equal(t, map[string]string{"0:0": "stale", "0:1": "applied", "0:2": rejected, "0:3": rejected}, d.replay(d.replayOf()))
 	require.Equal(t, "2", d.n("a"))
 }
@@ -278,7 +283,7 @@ func TestALetterFromBeforeTheIndexBringsNothingBack(t *testing.T) {
 	d.apply(change.Change{Key: "read", Op: change.Upsert, Order: snapshot, Document: []byte(`{"n":2}`)}, upsert("changed", 500, `{"n":2}`))
 	d.letter("whatever",
 		message("deleted", 100, `{"n":1}`), message("read", 100, `{"n":1}`), message("changed", 100, `{"n":1}`),
-		message("read", 200, `{"n":1}`), kafka.Message{Key: []byte(`x`), Value: []byte(`x`)},
+		message("changed", 600, `{"n":1}`), kafka.Message{Key: []byte(`x`), Value: []byte(`x`)},
 	)
 	replay := d.replayOf()
 	replay.IndexBuilt = time.Now().Add(time.Minute)

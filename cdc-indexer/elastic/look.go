@@ -13,26 +13,27 @@ import (
 	"ticketing/cdc-indexer/change"
 )
 
-// Preview says what Apply would do with the changes and writes nothing. It cannot tell that a document would be
-// rejected: only writing it shows that. Unlike Apply it fails when the server is away.
-func (w *Writer) Preview(ctx context.Context, changes []change.Change) ([]change.Result, error) {
-	results := make([]change.Result, len(changes))
-	items := newestPerKey(changes, results)
-	if len(items) == 0 {
-		return results, nil
+// Orders returns the order of what the index holds for each key, tombstones too; keys that it has nothing for are left
+// out. Unlike Apply it fails when the server is away.
+func (w *Writer) Orders(ctx context.Context, keys []string) (map[string]change.Order, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	items := make([]*item, len(keys))
+	for n, key := range keys {
+		items[n] = &item{Change: change.Change{Key: key}}
 	}
 	documents, err := w.lookUp(ctx, items)
 	if err != nil {
 		return nil, err
 	}
-	for n, i := range items {
-		if documents[n] == nil || i.Order.NewerThan(documents[n].order) {
-			i.settle(change.Applied)
-		} else {
-			i.settle(change.Stale)
+	orders := make(map[string]change.Order, len(keys))
+	for n, key := range keys {
+		if documents[n] != nil {
+			orders[key] = documents[n].order
 		}
 	}
-	return results, nil
+	return orders, nil
 }
 
 // Document is what the index holds for a key.

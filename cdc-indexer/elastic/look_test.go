@@ -10,27 +10,18 @@ import (
 	"ticketing/cdc-indexer/change"
 )
 
-func TestPreviewSaysWhatApplyWouldDoAndWritesNothing(t *testing.T) {
+func TestOrders(t *testing.T) {
 	t.Parallel()
 	x := newIndex(t).create()
-	x.apply(upsert("held", 200, 200, "held"), remove("gone", 200, 200))
-	changes := []change.Change{
-		upsert("held", 100, 100, "older"), upsert("gone", 100, 100, "ghost"), upsert("gone", 200, 208, "tie"),
-		upsert("new", 100, 100, "first"), upsert("new", 300, 300, "second"), upsert("held", 200, 200, "the same"),
-	}
-	results, err := x.writer.Preview(x.ctx(), changes)
+	x.apply(upsert("held", 200, 104, "held"), remove("gone", 300, 304))
+	orders, err := x.writer.Orders(x.ctx(), []string{"held", "absent", "gone"})
 	require.NoError(t, err)
-	require.Equal(t, "held", x.document("held")["title"])
-	require.Nil(t, x.document("new"))
-	want := []change.Outcome{change.Stale, change.Stale, change.Applied, change.Stale, change.Applied, change.Stale}
-	for n, outcome := range want {
-		require.Equal(t, outcome, results[n].Outcome, "change %d", n)
-	}
-	require.Equal(t, results, x.apply(changes...), "what was foretold must come true")
-
-	none, err := x.writer.Preview(x.ctx(), nil)
+	require.Equal(t, map[string]change.Order{"held": {Version: 200, LSN: 104}, "gone": {Version: 300, LSN: 304}}, orders)
+	none, err := x.writer.Orders(x.ctx(), nil)
 	require.NoError(t, err)
 	require.Empty(t, none)
+	_, err = newIndex(t).writer.Orders(x.ctx(), []string{"a"})
+	require.ErrorContains(t, err, "index_not_found_exception")
 }
 
 func TestDocument(t *testing.T) {
