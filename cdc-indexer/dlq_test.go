@@ -454,25 +454,23 @@ func cannot(d *desk) {
 	require.Contains(t, log, "404")
 }
 
-// snapshot is a table's snapshot in memory.
-type snapshot struct{ closed bool }
+// tableInMemory has every row.
+type tableInMemory struct{}
 
-func (*snapshot) Fetch(_ context.Context, keys []string) ([]change.Change, error) {
+func (tableInMemory) Fetch(_ context.Context, keys []string) ([]change.Change, error) {
 	return []change.Change{{Key: keys[0], Op: change.Upsert, Order: change.Order{Version: 700, LSN: 700}, Document: []byte(`{"n":7}`)}}, nil
 }
-func (s *snapshot) Close() { s.closed = true }
 
 func TestTheTableIsOpenedWhenItIsNeeded(t *testing.T) {
 	t.Parallel()
-	opened := 0
-	s := &snapshot{}
-	rows := &tableRows{open: func(context.Context) (snapshotRows, error) {
+	opened, closed := 0, 0
+	rows := &tableRows{open: func(context.Context) (deadletter.Rows, func(), error) {
 		if opened++; opened == 1 {
-			return nil, errors.New("no table")
+			return nil, nil, errors.New("no table")
 		}
-		return s, nil
+		return tableInMemory{}, func() { closed++ }, nil
 	}}
-	rows.close()
+	rows.Close()
 	_, err := rows.Fetch(t.Context(), []string{"a"})
 	require.ErrorContains(t, err, "no table")
 	for range 2 {
@@ -481,8 +479,9 @@ func TestTheTableIsOpenedWhenItIsNeeded(t *testing.T) {
 		require.Equal(t, "a", found[0].Key)
 	}
 	require.Equal(t, 2, opened)
-	rows.close()
-	require.True(t, s.closed)
+	require.Zero(t, closed)
+	rows.Close()
+	require.Equal(t, 1, closed)
 }
 
 func TestWhichLettersComeFromTheTable(t *testing.T) {

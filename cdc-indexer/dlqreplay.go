@@ -68,8 +68,10 @@ func (c *dlqReplayCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	rows := &tableRows{open: func(ctx context.Context) (snapshotRows, error) { return openRows(ctx, c.DatabaseURL, p, logger) }}
-	defer rows.close()
+	rows := &tableRows{open: func(ctx context.Context) (deadletter.Rows, func(), error) {
+		return openRows(ctx, c.DatabaseURL, p, logger)
+	}}
+	defer rows.Close()
 	bar := showReading(reader)
 	defer bar.clear()
 	report := newResultList(os.Stdout, c.JSON, decoder, bar)
@@ -116,39 +118,35 @@ func (c *dlqReplayCommand) fromTable(e deadletter.Entry) bool {
 	return c.FromTable || c.DatabaseURL != "" && c.Edit == "" && e.Rejection.Reason == debezium.ReasonUnavailable
 }
 
-// snapshotRows is a snapshot of the table.
-type snapshotRows interface {
-	deadletter.Rows
-	Close()
-}
-
-// tableRows takes its snapshot when the first row is asked for: most replays need none.
+// tableRows connects to the table when the first row is asked for: most replays need none.
 type tableRows struct {
-	open func(ctx context.Context) (snapshotRows, error)
-	rows snapshotRows
+	open  func(ctx context.Context) (deadletter.Rows, func(), error)
+	rows  deadletter.Rows
+	close func()
 }
 
-// Fetch returns rows of the snapshot.
+// Fetch returns rows of one snapshot.
 func (t *tableRows) Fetch(ctx context.Context, keys []string) ([]change.Change, error) {
 	if t.rows == nil {
-		rows, err := t.open(ctx)
+		rows, done, err := t.open(ctx)
 		if err != nil {
 			return nil, err
 		}
-		t.rows = rows
+		t.rows, t.close = rows, done
 	}
 	return t.rows.Fetch(ctx, keys)
 }
 
-func (t *tableRows) close() {
-	if t.rows != nil {
-		t.rows.Close()
+// Close gives back what was opened.
+func (t *tableRows) Close() {
+	if t.close != nil {
+		t.close()
 	}
 }
 
-// openRows connects to the table and takes a snapshot of it.
-func openRows(_ context.Context, _ string, _ pipeline.Pipeline, _ *slog.Logger) (snapshotRows, error) {
-	return nil, errors.New("reading rows from the table is not built in yet")
+// openRows connects to the table and takes a snapshot of it. The function that it returns gives both back.
+func openRows(_ context.Context, _ string, _ pipeline.Pipeline, _ *slog.Logger) (deadletter.Rows, func(), error) {
+	return nil, nil, errors.New("reading rows from the table is not built in yet")
 }
 
 type dlqDropCommand struct {

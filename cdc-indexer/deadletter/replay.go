@@ -91,6 +91,8 @@ type Result struct {
 const (
 	batchLetters = 500
 	batchBytes   = 8 << 20
+	// A row in the table may be much larger than its letter.
+	tableLetters = 50
 )
 
 // Replay brings the open letters that are meant into the index, in batches, and marks those as done that are in it
@@ -188,17 +190,23 @@ func (p Replay) run(ctx context.Context, batch []Entry) ([]Result, error) {
 		}
 		result.Entry.Message.Value = nil
 	}
-	rows, err := p.fetch(ctx, table)
-	if err != nil {
-		return nil, err
+	settle := p.apply
+	if p.DryRun {
+		settle = p.foretell
+	}
+	for part := range slices.Chunk(table, tableLetters) {
+		rows, err := p.fetch(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		if err := settle(ctx, rows); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.compare(ctx, old); err != nil {
 		return nil, err
 	}
-	if p.DryRun {
-		return results, p.foretell(ctx, append(current, rows...))
-	}
-	return results, p.apply(ctx, append(current, rows...))
+	return results, settle(ctx, current)
 }
 
 // decode returns the change of a letter, or settles one that gives none.

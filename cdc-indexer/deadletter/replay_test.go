@@ -209,11 +209,12 @@ type rows struct {
 	position int64
 	n        map[string]string
 	asked    []string
+	most     int // asked for in one call
 	err      error
 }
 
 func (r *rows) Fetch(_ context.Context, keys []string) ([]change.Change, error) {
-	r.asked = append(r.asked, keys...)
+	r.asked, r.most = append(r.asked, keys...), max(r.most, len(keys))
 	var found []change.Change
 	for _, key := range keys {
 		switch n, exists := r.n[key]; {
@@ -255,6 +256,27 @@ func TestReplayFromTheTable(t *testing.T) {
 	require.Equal(t, "deleted", d.n("gone"))
 	require.Equal(t, "7", d.n("letter"))
 	require.Equal(t, []string{"0:4"}, d.open())
+}
+
+func TestRowsAreFetchedInSmallParts(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	table := &rows{position: 700, n: map[string]string{}}
+	all := make([]deadletter.Letter, 120)
+	for n := range all {
+		id := fmt.Sprintf("row-%d", n)
+		all[n].Message = message(id, 100, `{}`)
+		table.n[id] = "1"
+	}
+	require.NoError(t, d.queue.Put(d.ctx(), all))
+	replay := d.replayOf()
+	replay.FromTable = func(deadletter.Entry) bool { return true }
+	replay.Rows = table
+	for id, outcome := range d.replay(replay) {
+		require.Equal(t, "applied", outcome, id)
+	}
+	require.Equal(t, 50, table.most, "rows may be large")
+	require.Equal(t, "1", d.n("row-119"))
 }
 
 func TestNothingIsDoneWhenTheTableDoesNotAnswer(t *testing.T) {
