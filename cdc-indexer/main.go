@@ -28,6 +28,7 @@ type commandLine struct {
 	Config  configFlag `help:"YAML file with any of the flags below, by their names without the dashes in front. Environment and command line go before it." placeholder:"FILE" env:"CDC_INDEXER_CONFIG"`
 	Log     logFlags   `embed:"" prefix:"log-"`
 	Run     runCommand `cmd:"" help:"Consume changes and apply them to the index, until stopped."`
+	DLQ     dlqCommand `cmd:"" name:"dlq" help:"List, show and replay dead letters: messages that could not be indexed."`
 	Version struct{}   `cmd:"" help:"Print the version."`
 }
 

@@ -60,7 +60,7 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	elasticMetrics := elastic.NewMetrics(registry)
 	writer := elastic.NewWriter(client, p.Index.WriteAlias, elasticMetrics)
 	refresher := elastic.NewRefresher(client, p.Index.WriteAlias, elasticMetrics, logger)
-	letters := deadletter.NewQueue(c.KafkaBrokers, p.DeadLetterTopic, p.Name)
+	letters := deadletter.NewQueue(c.KafkaBrokers, p.DeadLetterTopic, p.Name).AtEpoch(p.Epoch)
 	defer func() { _ = letters.Close() }()
 
 	member := consumer.New(consumer.Config{

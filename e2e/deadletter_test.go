@@ -3,7 +3,12 @@ package e2e
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -87,4 +92,49 @@ func TestBadMessagesBecomeLettersAndOthersPass(t *testing.T) {
 
 	produceInOrder(t, "event-deleted", key(id), envelope{op: "d", s: far << 1, lsn: far<<1 + 8}.value(id))
 	waitGone(t, id)
+	replayEdited(t, id+"-rejected", envelope{"u", far + 16, far + 24, "newer"})
+}
+
+// replayEdited mends a row's letter with the built command, and then has the row change.
+func replayEdited(t *testing.T, id string, newer envelope) {
+	t.Helper()
+	key := fmt.Sprintf(`{"id":%q}`, id)
+	indexer := program(t, "cdc-indexer")
+	found := dlq(t, indexer, 0, "list", "--key", id)
+	require.Len(t, found.Letters, 1)
+	letter := found.Letters[0].ID
+	require.Equal(t, map[string]int{"rejected": 1}, dlq(t, indexer, 1, "replay", "--id", letter).Outcomes)
+
+	file := filepath.Join(t.TempDir(), "row.json")
+	row := fmt.Sprintf(`{"id":%q,"title":"mended","category":"c","status":"draft","organizer":"o","starts_at":"2027-01-01T00:00:00Z"}`, id)
+	require.NoError(t, os.WriteFile(file, []byte(row), 0o600))
+	require.Equal(t, map[string]int{"applied": 1}, dlq(t, indexer, 0, "replay", "--id", letter, "--edit", file).Outcomes)
+	waitTitle(t, id, "mended")
+	require.Empty(t, dlq(t, indexer, 0, "list", "--key", id).Letters)
+
+	produceInOrder(t, newer.topic(), key, newer.value(id))
+	waitTitle(t, id, newer.title)
+	produceInOrder(t, "event-deleted", key, envelope{op: "d", s: newer.s << 1, lsn: newer.s<<1 + 8}.value(id))
+	waitGone(t, id)
+}
+
+type dlqAnswer struct {
+	Letters  []struct{ ID string }
+	Outcomes map[string]int
+}
+
+// dlq runs one of the indexer's commands for dead letters.
+func dlq(t *testing.T, indexer string, wantCode int, args ...string) (answer dlqAnswer) {
+	t.Helper()
+	command := exec.CommandContext(testenv.Context(t, patience), indexer, append([]string{"dlq"}, append(args, "--json")...)...)
+	command.Dir = root(t) // for the pipeline file
+	command.Env = append(os.Environ(), "CDC_INDEXER_KAFKA_BROKERS="+strings.Join(brokers(t), ","), "CDC_INDEXER_ELASTICSEARCH_URL="+elasticsearch(t))
+	output, err := command.Output()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	require.Equal(t, wantCode, command.ProcessState.ExitCode(), "%s", output)
+	require.NoError(t, json.Unmarshal(output, &answer))
+	return answer
 }

@@ -25,7 +25,11 @@ const (
 	HeaderOffset    = "dlq-offset"    // ...
 	HeaderTime      = "dlq-time"      // when the original was written, RFC 3339
 	HeaderFailedAt  = "dlq-failed-at" // when it became a letter, RFC 3339
+	HeaderEpoch     = "dlq-epoch"     // the pipeline's at that time: positions of two epochs do not compare
 )
+
+// headerPrefix is common to all of them.
+const headerPrefix = "dlq-"
 
 // maxDetail bounds the header in bytes: Elasticsearch may quote a large part of a document.
 const maxDetail = 4096
@@ -44,6 +48,7 @@ type Queue struct {
 	writer    *kafka.Writer
 	transport *kafka.Transport
 	pipeline  string
+	epoch     uint8
 }
 
 // NewQueue returns a Queue that writes to topic on behalf of a pipeline.
@@ -61,6 +66,12 @@ func NewQueue(brokers []string, topic, pipeline string) *Queue {
 		WriteTimeout: 10 * time.Second,
 		ReadTimeout:  10 * time.Second,
 	}}
+}
+
+// AtEpoch says which epoch the pipeline is in; it is 0 otherwise. It returns the queue.
+func (q *Queue) AtEpoch(epoch uint8) *Queue {
+	q.epoch = epoch
+	return q
 }
 
 // Put writes the letters and returns nil when the brokers have all of them. After an error some may be there: they
@@ -110,6 +121,7 @@ func (q *Queue) message(letter Letter, now time.Time) kafka.Message {
 			header(HeaderOffset, strconv.FormatInt(original.Offset, 10)),
 			header(HeaderTime, original.Time.UTC().Format(time.RFC3339Nano)),
 			header(HeaderFailedAt, now.UTC().Format(time.RFC3339Nano)),
+			header(HeaderEpoch, strconv.Itoa(int(q.epoch))),
 		),
 	}
 }

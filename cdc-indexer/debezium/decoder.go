@@ -75,6 +75,10 @@ func (d *Decoder) Decode(key, value []byte) (change.Change, error) {
 	if err != nil {
 		return change.Change{}, err
 	}
+	return d.decode(key, e)
+}
+
+func (d *Decoder) decode(key []byte, e envelope) (change.Change, error) {
 	op, read, err := operation(e.op)
 	if err != nil {
 		return change.Change{}, err

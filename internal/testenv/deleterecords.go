@@ -1,4 +1,4 @@
-package consumer_test
+package testenv
 
 import (
 	"testing"
@@ -6,9 +6,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
-	"github.com/stretchr/testify/require"
-
-	"ticketing/internal/testenv"
 )
 
 // kafka-go has no call for Kafka's DeleteRecords, which does at once what retention does in the end: it moves the
@@ -58,15 +55,18 @@ func init() {
 	protocol.Register(&deleteRecordsRequest{}, &deleteRecordsResponse{})
 }
 
-// deleteRecords takes the messages below offset out of a partition.
-func deleteRecords(t *testing.T, client *kafka.Client, topic string, partition int32, offset int64) {
+// DeleteRecords takes the messages below offset out of a partition.
+func DeleteRecords(t testing.TB, client *kafka.Client, topic string, partition int32, offset int64) {
 	t.Helper()
-	answer, err := client.Transport.RoundTrip(testenv.Context(t, 30*time.Second), client.Addr, &deleteRecordsRequest{
+	answer, err := client.Transport.RoundTrip(Context(t, 30*time.Second), client.Addr, &deleteRecordsRequest{
 		Topics:    []deleteRecordsTopic{{Name: topic, Partitions: []deleteRecordsPartition{{Partition: partition, Offset: offset}}}},
 		TimeoutMs: 10_000,
 	})
-	require.NoError(t, err)
+	if err != nil {
+		t.Fatalf("delete records: %v", err)
+	}
 	result := answer.(*deleteRecordsResponse).Topics[0].Partitions[0]
-	require.Zero(t, result.ErrorCode)
-	require.Equal(t, offset, result.LowWatermark)
+	if result.ErrorCode != 0 || result.LowWatermark != offset {
+		t.Fatalf("delete records: %v, the log starts at %d", kafka.Error(result.ErrorCode), result.LowWatermark)
+	}
 }

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"ticketing/cdc-indexer/change"
+	"ticketing/cdc-indexer/deadletter"
+	"ticketing/cdc-indexer/debezium"
+	"ticketing/cdc-indexer/pipeline"
+)
+
+type dlqReplayCommand struct {
+	dlqFlags
+	letterFlags
+	Elasticsearch elasticsearchFlags `embed:"" prefix:"elasticsearch-"`
+	ID            *deadletter.ID     `name:"id" help:"Only this letter, as list prints it: partition:offset."`
+	Edit          string             `help:"With --id: index what is in this file (- for standard input) instead of the letter's value: a whole envelope, or the row as in its \"after\". It counts as old as the letter: anything newer wins, and the row's next change overwrites it." type:"existingfile" placeholder:"FILE"`
+	FromTable     bool               `help:"Index the rows as they are in the table now instead of what the letters say. A row that is gone becomes a deletion."`
+	// It has no default as for other commands: rows of a database that happens to be there must not get into the index.
+	DatabaseURL string        `help:"URL of the database that holds the table. When it is given, letters whose reason is unavailable-value are indexed from the table, too." env:"CDC_INDEXER_DATABASE_URL" placeholder:"URL"`
+	DryRun      bool          `help:"Say what would happen, and write nothing."`
+	Timeout     time.Duration `help:"How long to wait while Elasticsearch takes no writes." default:"60s"`
+}
+
+// Validate is called by kong; its error names the flag.
+func (c *dlqReplayCommand) Validate() error {
+	return errors.Join(
+		c.validate(),
+		c.Elasticsearch.validate(),
+		oneOrSome(c.ID, c.letterFlags),
+		mustBe(c.Edit == "" || c.ID != nil, "edit", "used with --id: it corrects one letter"),
+		mustBe(c.Edit == "" || !c.FromTable, "edit", "used without --from-table"),
+		mustBe(!c.FromTable || c.DatabaseURL != "", "from-table", "used with --database-url"),
+		mustBe(c.Timeout > 0, "timeout", "above 0"),
+	)
+}
+
+// Run replays the letters and prints what became of each.
+func (c *dlqReplayCommand) Run(ctx context.Context, logger *slog.Logger) error {
+	p, decoder, reader, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	client, err := c.Elasticsearch.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	writer := newWriter(client, p)
+	if err := writer.CheckWriteAlias(ctx); err != nil {
+		return err
+	}
+	built, err := writer.IndexCreated(ctx)
+	if err != nil {
+		return err
+	}
+	decode, err := c.decode(p)
+	if err != nil {
+		return err
+	}
+	rows := &tableRows{open: func(ctx context.Context) (deadletter.Rows, func(), error) {
+		return openRows(ctx, c.DatabaseURL, p, logger)
+	}}
+	defer rows.Close()
+	bar := showReading(reader)
+	defer bar.clear()
+	report := newResultList(os.Stdout, c.JSON, decoder, bar)
+	selection := c.selection(decoder)
+	selection.ID = c.ID
+	counts, err := reader.Replay(ctx, selection, deadletter.Replay{
+		Decode: decode, DocumentID: decoder.DocumentID, Index: writer,
+		FromTable: c.fromTable, Rows: rows, Epoch: p.Epoch, IndexBuilt: built,
+		DryRun: c.DryRun, Timeout: c.Timeout, Report: report.add,
+	})
+	if err != nil {
+		return err
+	}
+	bar.clear()
+	return report.end(counts, c.DryRun)
+}
+
+// decode returns the pipeline's decoder, or one that puts the edited value in the place of the letter's.
+func (c *dlqReplayCommand) decode(p pipeline.Pipeline) (func(epoch uint8, key, value []byte) (change.Change, error), error) {
+	inEpoch := func(epoch uint8) *debezium.Decoder {
+		p.Epoch = epoch
+		return newDecoder(p)
+	}
+	if c.Edit == "" {
+		return func(epoch uint8, key, value []byte) (change.Change, error) { return inEpoch(epoch).Decode(key, value) }, nil
+	}
+	edited, err := readEdited(c.Edit)
+	if err != nil {
+		return nil, fmt.Errorf("--edit: %w", err)
+	}
+	return func(epoch uint8, key, value []byte) (change.Change, error) {
+		return inEpoch(epoch).DecodeEdited(key, value, edited)
+	}, nil
+}
+
+func readEdited(path string) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(os.Stdin) //nolint:wrapcheck // the caller names the flag
+	}
+	return os.ReadFile(path) //nolint:wrapcheck,gosec // the user says which file, and the error names it
+}
+
+func (c *dlqReplayCommand) fromTable(e deadletter.Entry) bool {
+	return c.FromTable || c.DatabaseURL != "" && c.Edit == "" && e.Rejection.Reason == debezium.ReasonUnavailable
+}
+
+// tableRows connects to the table when the first row is asked for: most replays need none.
+type tableRows struct {
+	open  func(ctx context.Context) (deadletter.Rows, func(), error)
+	rows  deadletter.Rows
+	close func()
+}
+
+// Fetch returns rows of one snapshot.
+func (t *tableRows) Fetch(ctx context.Context, keys []string) ([]change.Change, error) {
+	if t.rows == nil {
+		rows, done, err := t.open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		t.rows, t.close = rows, done
+	}
+	return t.rows.Fetch(ctx, keys)
+}
+
+// Close gives back what was opened.
+func (t *tableRows) Close() {
+	if t.close != nil {
+		t.close()
+	}
+}
+
+// openRows connects to the table and takes a snapshot of it. The function that it returns gives both back.
+func openRows(_ context.Context, _ string, _ pipeline.Pipeline, _ *slog.Logger) (deadletter.Rows, func(), error) {
+	return nil, nil, errors.New("reading rows from the table is not built in yet")
+}
+
+type dlqDropCommand struct {
+	dlqFlags
+	letterFlags
+	ID *deadletter.ID `name:"id" help:"Only this letter, as list prints it: partition:offset."`
+}
+
+// Validate is called by kong; its error names the flag.
+func (c *dlqDropCommand) Validate() error {
+	return errors.Join(
+		c.validate(),
+		oneOrSome(c.ID, c.letterFlags),
+		mustBe(c.ID != nil || c.any(), "id", "given, or one of --reason, --key, --topic and --since: not all letters are dropped at once"),
+	)
+}
+
+// Run marks the letters as done.
+func (c *dlqDropCommand) Run(ctx context.Context, _ *slog.Logger) error {
+	_, decoder, reader, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	bar := showReading(reader)
+	defer bar.clear()
+	report := newResultList(os.Stdout, c.JSON, decoder, bar)
+	selection := c.selection(decoder)
+	selection.ID = c.ID
+	counts, err := reader.Drop(ctx, selection, report.add)
+	if err != nil {
+		return err
+	}
+	bar.clear()
+	return report.end(counts, false)
+}
+
+// resultList prints what became of letters.
+type resultList struct {
+	w        io.Writer
+	json     *jsonList // nil for people
+	decoder  *debezium.Decoder
+	bar      *readingBar
+	outcomes map[deadletter.Outcome]int
+	open     int
+}
+
+func newResultList(w io.Writer, asJSON bool, decoder *debezium.Decoder, bar *readingBar) *resultList {
+	l := &resultList{w: w, decoder: decoder, bar: bar, outcomes: map[deadletter.Outcome]int{}}
+	if asJSON {
+		l.json = &jsonList{w: w, name: "letters"}
+	}
+	return l
+}
+
+// resultFields are a result's in JSON.
+type resultFields struct {
+	ID        deadletter.ID      `json:"id"`
+	Outcome   deadletter.Outcome `json:"outcome"`
+	Reason    string             `json:"reason,omitempty"` // why it stays open
+	Detail    string             `json:"detail,omitempty"`
+	FromTable bool               `json:"from_table,omitempty"`
+	Key       string             `json:"key"`
+	Document  string             `json:"document,omitempty"`
+}
+
+// add prints one. That it cannot be printed is no reason to stop: what was done is in the topic.
+func (l *resultList) add(result deadletter.Result) {
+	l.outcomes[result.Outcome]++
+	if !result.Outcome.Done() {
+		l.open++
+	}
+	letter := fields(result.Entry, l.decoder)
+	f := resultFields{ID: letter.ID, Outcome: result.Outcome, FromTable: result.FromTable, Key: letter.Key, Document: letter.Document}
+	if result.Rejection != nil {
+		f.Reason, f.Detail = result.Rejection.Reason, result.Rejection.Detail
+	}
+	if l.json != nil {
+		_ = l.json.add(f)
+		return
+	}
+	l.bar.clear()
+	_, _ = fmt.Fprintf(l.w, "%-8s %-11s %s%s\n", f.ID, f.Outcome, letter.name(), f.remark())
+}
+
+func (f resultFields) remark() string {
+	switch {
+	case f.Reason != "":
+		return "  " + plain(strings.TrimPrefix(f.Reason+": ", string(f.Outcome)+": ")+f.Detail)
+	case f.FromTable:
+		return "  from the table"
+	case f.Outcome == deadletter.Stale:
+		return "  the index has something as new or newer"
+	default:
+		return ""
+	}
+}
+
+// end prints the counts. It returns errNo when letters stay open.
+func (l *resultList) end(counts deadletter.Counts, dryRun bool) error {
+	var err error
+	if l.json != nil {
+		err = l.json.end(struct {
+			DryRun   bool                       `json:"dry_run"`
+			Outcomes map[deadletter.Outcome]int `json:"outcomes"`
+			Open     int                        `json:"open"`         // of those chosen, what stays so
+			Already  int                        `json:"done_already"` // were chosen, and done before
+		}{dryRun, l.outcomes, l.open, counts.Done})
+	} else {
+		_, err = fmt.Fprintln(l.w, l.summary(counts, dryRun))
+	}
+	if err == nil && l.open > 0 {
+		return errNo
+	}
+	return err //nolint:wrapcheck // names the file
+}
+
+func (l *resultList) summary(counts deadletter.Counts, dryRun bool) string {
+	text := "no open letter"
+	var parts []string
+	for _, outcome := range slices.Sorted(maps.Keys(l.outcomes)) {
+		parts = append(parts, fmt.Sprintf("%d %s", l.outcomes[outcome], outcome))
+	}
+	if len(parts) > 0 {
+		text = strings.Join(parts, ", ")
+	}
+	if l.open > 0 {
+		text += fmt.Sprintf("; still open: %d", l.open)
+	}
+	if counts.Done > 0 {
+		text += fmt.Sprintf("; done before: %d", counts.Done)
+	}
+	if dryRun {
+		text += "; nothing was written (that a document is rejected shows only when it is)"
+	}
+	return text
+}
