@@ -25,11 +25,13 @@ const (
 var errNo = errors.New("not all is well")
 
 type commandLine struct {
-	Config  configFlag `help:"YAML file with any of the flags below, by their names without the dashes in front. Environment and command line go before it." placeholder:"FILE" env:"CDC_INDEXER_CONFIG"`
-	Log     logFlags   `embed:"" prefix:"log-"`
-	Run     runCommand `cmd:"" help:"Consume changes and apply them to the index, until stopped."`
-	DLQ     dlqCommand `cmd:"" name:"dlq" help:"List, show and replay dead letters: messages that could not be indexed."`
-	Version struct{}   `cmd:"" help:"Print the version."`
+	Config  configFlag     `help:"YAML file with any of the flags below, by their names without the dashes in front. Environment and command line go before it." placeholder:"FILE" env:"CDC_INDEXER_CONFIG"`
+	Log     logFlags       `embed:"" prefix:"log-"`
+	Run     runCommand     `cmd:"" help:"Consume changes and apply them to the index, until stopped."`
+	Reindex reindexCommand `cmd:"" help:"Build the index anew beside the live one, and swap it in without downtime."`
+	Verify  verifyCommand  `cmd:"" help:"Compare table and index completely, and mend what differs."`
+	DLQ     dlqCommand     `cmd:"" name:"dlq" help:"List, show and replay dead letters: messages that could not be indexed."`
+	Version struct{}       `cmd:"" help:"Print the version."`
 }
 
 func main() {

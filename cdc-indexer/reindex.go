@@ -14,6 +14,7 @@ import (
 	"ticketing/cdc-indexer/elastic"
 	"ticketing/cdc-indexer/pipeline"
 	"ticketing/cdc-indexer/reindex"
+	"ticketing/cdc-indexer/table"
 )
 
 type reindexCommand struct {
@@ -63,6 +64,7 @@ type workshop struct {
 	definition elastic.Definition
 	client     *elastic.Client
 	builder    *elastic.Builder
+	table      *table.Table
 	reindexer  *reindex.Reindexer
 	rows       int64 // of the table, about
 	close      func()
@@ -92,7 +94,7 @@ func (f *buildFlags) open(ctx context.Context, logger *slog.Logger) (*workshop, 
 	}, newDecoder(p).Decode)
 	builder := elastic.NewBuilder(client, names(p), elastic.NewMetrics(prometheus.NewRegistry()))
 	w := &workshop{
-		pipeline: p, definition: definition, client: client, builder: builder,
+		pipeline: p, definition: definition, client: client, builder: builder, table: rows,
 		reindexer: &reindex.Reindexer{
 			Table: copied{snapshots{rows, f.WaitTransactions, logger}},
 			Log:   topics{log, p.ConsumerGroup, logger},
@@ -109,6 +111,19 @@ func (f *buildFlags) open(ctx context.Context, logger *slog.Logger) (*workshop, 
 		return nil, fmt.Errorf("table %s: %w", p.Table, err)
 	}
 	return w, nil
+}
+
+// checkSlot makes sure that what is deleted from now on will be told: a row that is copied and deleted before there is a
+// slot would stay in the new index.
+func (w *workshop) checkSlot(ctx context.Context) error {
+	slot := w.pipeline.Source.Slot
+	if slot == "" {
+		return nil
+	}
+	if _, err := w.table.Confirmed(ctx, slot); err != nil {
+		return fmt.Errorf("%w; register the connector first, then reindex", err)
+	}
+	return nil
 }
 
 // names are those of a pipeline's index.
@@ -162,7 +177,7 @@ func (c *reindexBuildCommand) Run(ctx context.Context, logger *slog.Logger) erro
 	case c.DryRun:
 		return c.plan(ctx, w)
 	}
-	if err := w.checkSource(ctx, &c.databaseFlags); err != nil {
+	if err := w.checkSlot(ctx); err != nil {
 		return err
 	}
 	show := newBuildProgress(os.Stderr, w.rows, logger)

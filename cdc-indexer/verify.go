@@ -16,6 +16,7 @@ import (
 	"ticketing/cdc-indexer/consumer"
 	"ticketing/cdc-indexer/elastic"
 	"ticketing/cdc-indexer/pipeline"
+	"ticketing/cdc-indexer/table"
 	"ticketing/cdc-indexer/verify"
 )
 
@@ -116,7 +117,7 @@ func (c *verifyCommand) open(ctx context.Context, logger *slog.Logger) (*inspect
 		i.verifier.Repairer = elastic.NewRepairer(client, p.Index.WriteAlias, metrics)
 	}
 	if c.WaitPipeline > 0 {
-		wait := &pipelineWait{database: c.databaseFlags, pipeline: p, topics: topics{log, p.ConsumerGroup, logger}, limit: c.WaitPipeline, refresh: i.verifier.Index}
+		wait := &pipelineWait{table: rows, slot: p.Source.Slot, topics: topics{log, p.ConsumerGroup, logger}, limit: c.WaitPipeline, index: i.verifier.Index}
 		i.verifier.Await = wait.until
 	}
 	return i, nil
@@ -206,19 +207,22 @@ func orNothing(value string) string {
 
 // pipelineWait waits until every change up to a position has come through.
 type pipelineWait struct {
-	database databaseFlags
-	pipeline pipeline.Pipeline
-	topics   topics
-	limit    time.Duration
-	refresh  interface{ Refresh(context.Context) error }
+	table  *table.Table
+	slot   string
+	topics topics
+	limit  time.Duration
+	index  verify.Index
 }
 
 // until returns when the connector has confirmed the position and the indexers have done what was in the topics then.
 func (w *pipelineWait) until(ctx context.Context, order change.Order) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, w.limit, fmt.Errorf("not within %s", w.limit))
 	defer cancel()
+	if w.slot == "" {
+		return errors.New("the pipeline file does not name the slot (source.slot), so nobody can tell how far the connector is")
+	}
 	if err := w.poll(ctx, "the connector", func() (bool, error) {
-		confirmed, err := w.confirmed(ctx)
+		confirmed, err := w.table.Confirmed(ctx, w.slot)
 		return confirmed >= order.LSN, err
 	}); err != nil {
 		return err
@@ -233,7 +237,7 @@ func (w *pipelineWait) until(ctx context.Context, order change.Order) error {
 	}); err != nil {
 		return err
 	}
-	return w.refresh.Refresh(ctx)
+	return w.index.Refresh(ctx)
 }
 
 // poll asks until the answer is yes.
