@@ -21,8 +21,19 @@ type Document struct {
 	// Touched says that Elasticsearch's version is not the one the indexer has given: somebody else has written the
 	// document since, or a tie was decided in it.
 	Touched bool
-	// Row is the document without the bookkeeping, byte for byte as it was written where the indexer has written it.
-	Row []byte
+	Source  json.RawMessage // all of it, with the bookkeeping
+}
+
+// Row returns the document without the bookkeeping, byte for byte as it was written where the indexer has written it.
+// In a document that somebody else has written the bookkeeping may be left in, and make it different from any row.
+func (d Document) Row() []byte {
+	tail := []byte(`"` + bookkeeping + `":` + gjson.GetBytes(d.Source, bookkeeping).Raw + "}")
+	before, found := bytes.CutSuffix(d.Source, tail)
+	if !found {
+		return d.Source
+	}
+	before = bytes.TrimSuffix(before, []byte(","))
+	return append(before[:len(before):len(before)], '}')
 }
 
 // KeyRange is a half-open range of keys, from From up to and without To, given by the values of the key's columns as
@@ -92,17 +103,21 @@ func rangeOf(field, operator, value string) map[string]any {
 
 // Get reads documents by their ids, tombstones included, as they are at this moment; nil where there is none.
 func (r *Reader) Get(ctx context.Context, ids []string) ([]*Document, error) {
+	return get(ctx, r.client, r.names.WriteAlias, ids)
+}
+
+func get(ctx context.Context, client *Client, alias string, ids []string) ([]*Document, error) {
 	body, err := json.Marshal(map[string][]string{"ids": ids})
 	if err != nil {
 		return nil, fmt.Errorf("encode ids: %w", err)
 	}
-	response, err := r.client.do(ctx, esapi.MgetRequest{Index: r.names.WriteAlias, Body: bytes.NewReader(body)})
+	response, err := client.do(ctx, esapi.MgetRequest{Index: alias, Body: bytes.NewReader(body)})
 	if err != nil {
-		return nil, fmt.Errorf("read %d documents of %s: %w", len(ids), r.names.WriteAlias, err)
+		return nil, fmt.Errorf("read %d documents of %s: %w", len(ids), alias, err)
 	}
 	found := gjson.GetBytes(response, "docs").Array()
 	if len(found) != len(ids) {
-		return nil, fmt.Errorf("read %d documents of %s: elasticsearch answered for %d", len(ids), r.names.WriteAlias, len(found))
+		return nil, fmt.Errorf("read %d documents of %s: elasticsearch answered for %d", len(ids), alias, len(found))
 	}
 	documents := make([]*Document, len(ids))
 	for n, doc := range found {
@@ -124,20 +139,8 @@ func document(hit gjson.Result) Document {
 		ID:      hit.Get("_id").String(),
 		Order:   change.Order{Version: cdc.Get("version").Int(), LSN: cdc.Get("lsn").Int()},
 		Deleted: cdc.Get("deleted").Bool(),
-		Row:     row([]byte(source.Raw), cdc),
+		Source:  json.RawMessage(source.Raw),
 	}
 	d.Touched = hit.Get("_version").Int() != d.Order.Version
 	return d
-}
-
-// row cuts the bookkeeping off the end of a document, where Writer has put it. Elsewhere, in a document that somebody
-// else has written, it is left in, and makes the document different from any row.
-func row(source []byte, cdc gjson.Result) []byte {
-	tail := []byte(`"` + bookkeeping + `":` + cdc.Raw + "}")
-	before, found := bytes.CutSuffix(source, tail)
-	if !found {
-		return source
-	}
-	before = bytes.TrimSuffix(before, []byte(","))
-	return append(before[:len(before):len(before)], '}')
 }

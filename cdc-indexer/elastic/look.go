@@ -1,7 +1,6 @@
 package elastic
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,48 +35,13 @@ func (w *Writer) Orders(ctx context.Context, keys []string) (map[string]change.O
 	return orders, nil
 }
 
-// Document is what the index holds for a key.
-type Document struct {
-	Order   change.Order
-	Deleted bool            // a tombstone
-	Source  json.RawMessage // all of it, with the bookkeeping
-}
-
 // Document reads what the index holds for a key, tombstones too, and nil when that is nothing.
 func (w *Writer) Document(ctx context.Context, key string) (*Document, error) {
-	body, err := json.Marshal(map[string][]string{"ids": {key}})
+	documents, err := get(ctx, w.client, w.alias, []string{key})
 	if err != nil {
-		return nil, fmt.Errorf("encode id: %w", err)
+		return nil, err
 	}
-	response, err := w.client.do(ctx, esapi.MgetRequest{Index: w.alias, Body: bytes.NewReader(body)})
-	if err != nil {
-		return nil, fmt.Errorf("read document %q of %s: %w", key, w.alias, err)
-	}
-	documents, err := decodeDocuments(response, 1)
-	if err != nil {
-		return nil, fmt.Errorf("read document %q of %s: %w", key, w.alias, err)
-	}
-	if documents[0] == nil {
-		return nil, nil
-	}
-	var answer struct {
-		Docs []struct {
-			Source json.RawMessage `json:"_source"`
-		} `json:"docs"`
-	}
-	var bookkeeping struct {
-		CDC struct {
-			Deleted bool `json:"deleted"`
-		} `json:"cdc"`
-	}
-	if err := json.Unmarshal(response, &answer); err != nil {
-		return nil, fmt.Errorf("read document %q of %s: %w", key, w.alias, err)
-	}
-	source := answer.Docs[0].Source
-	if err := json.Unmarshal(source, &bookkeeping); err != nil {
-		return nil, fmt.Errorf("read document %q of %s: %w", key, w.alias, err)
-	}
-	return &Document{Order: documents[0].order, Deleted: bookkeeping.CDC.Deleted, Source: source}, nil
+	return documents[0], nil
 }
 
 // IndexCreated returns when the index behind the alias was created, of several the youngest.

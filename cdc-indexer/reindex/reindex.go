@@ -187,17 +187,18 @@ func (r *Reindexer) begin(ctx context.Context, options Options) (*State, error) 
 
 // work takes a build from wherever it is to the swap.
 func (r *Reindexer) work(ctx context.Context, state *State, options Options) (Result, error) {
-	ctx, stop := r.watch(ctx, state, options.Heartbeat)
+	watched, stop := r.watch(ctx, state, options.Heartbeat)
 	defer stop()
 	b := &build{Reindexer: r, state: state, options: options, writer: r.Index.Writer(state.build), began: time.Now()}
-	result, err := b.run(ctx)
-	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+	result, err := b.run(watched)
+	if cause := context.Cause(watched); err != nil && cause != nil && !errors.Is(err, cause) {
 		err = errors.Join(cause, err)
 	}
 	if err != nil {
 		return result, fmt.Errorf("build index %s: %w", state.build.Index, err)
 	}
-	return result, nil
+	stop() // the build is over, and its alias gone
+	return b.retire(ctx, result)
 }
 
 func (r *Reindexer) progress(phase Phase, done int64) {

@@ -45,7 +45,7 @@ func (b *build) swapIn(ctx context.Context) (Result, error) {
 		}
 		result, err := b.cut(ctx, position, mark)
 		if err == nil {
-			return b.retire(ctx, result)
+			return result, nil
 		}
 		if try == cutTries || ctx.Err() != nil || final(err) {
 			return Result{}, fmt.Errorf("swap: %w", err)
@@ -94,6 +94,13 @@ func (b *build) cut(ctx context.Context, position Offsets, mark int64) (result R
 	b.progress(PhaseSwap, 0)
 	ctx, cancel := context.WithTimeoutCause(ctx, b.options.CutTimeout, fmt.Errorf("not done within %s", b.options.CutTimeout))
 	defer cancel()
+	before, documents, err := b.compareCounts(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := b.keep(ctx); err != nil {
+		return Result{}, err
+	}
 	if err := b.change(ctx, b.state, func(s *State) { s.Cutting = true }); err != nil {
 		return Result{}, err
 	}
@@ -106,13 +113,9 @@ func (b *build) cut(ctx context.Context, position Offsets, mark int64) (result R
 	if err := b.index("hold writes back", ctx, func() error { return b.Index.Block(ctx, b.state.Live) }); err != nil {
 		return Result{}, err
 	}
-	// From here on the running indexers commit nothing: whatever they have committed is in the old index, and what is
-	// behind the present end of the topics will go into the new one.
+	// What the running indexers have committed by now is in the old index. What they have not, and what is still to
+	// come, they will write into the new one; all before the present end of the topics goes there first.
 	end, err := b.Log.Ends(ctx)
-	if err != nil {
-		return Result{}, err
-	}
-	committed, err := b.Log.Committed(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -123,13 +126,6 @@ func (b *build) cut(ctx context.Context, position Offsets, mark int64) (result R
 		return Result{}, err
 	}
 	if err := b.rejections.refuse(b.options.AcceptRejected); err != nil {
-		return Result{}, err
-	}
-	before, documents, err := b.compareCounts(ctx)
-	if err != nil {
-		return Result{}, err
-	}
-	if err := b.keep(ctx, lower(committed, end)); err != nil {
 		return Result{}, err
 	}
 	if err := b.index("swap", ctx, func() error { return b.Index.Swap(ctx, b.state.Live, b.state.build) }); err != nil {
@@ -152,9 +148,9 @@ func (b *build) heal(ctx context.Context) error {
 	return b.change(ctx, b.state, func(s *State) { s.Cutting = false })
 }
 
-// compareCounts is the last look before the swap. Both indices stand still now. They need not be equal: the new one
-// knows rows whose changes have not come through the topics yet, and the old one may have drifted. But one that is much
-// smaller was made from another table, or with another pipeline file.
+// compareCounts is a last look before the swap. The two need not be equal: writes go on, the new index knows rows whose
+// changes have not come through the topics yet, and the old one may have drifted. But one that is much smaller was made
+// from another table, or with another pipeline file.
 func (b *build) compareCounts(ctx context.Context) (before, now int64, err error) {
 	if err := b.index("count the documents", ctx, func() (err error) {
 		if before, err = b.Index.CountLive(ctx, b.state.Live); err == nil {
@@ -171,10 +167,14 @@ func (b *build) compareCounts(ctx context.Context) (before, now int64, err error
 	return before, now, nil
 }
 
-// keep notes in the old index from where it would have to catch up, should it be wanted back: everything before that
-// is in it.
-func (b *build) keep(ctx context.Context, offsets Offsets) error {
-	kept := Kept{At: time.Now().UTC(), By: b.state.build.Index, Offsets: offsets, Position: b.state.Position}
+// keep notes in the old index from where it would have to catch up, should it be wanted back: everything that the running
+// indexers have committed is in it. They may get further before they are held back, which does no harm.
+func (b *build) keep(ctx context.Context) error {
+	committed, err := b.Log.Committed(ctx)
+	if err != nil {
+		return err
+	}
+	kept := Kept{At: time.Now().UTC(), By: b.state.build.Index, Offsets: committed, Position: b.state.Position}
 	return b.index("note the way back", ctx, func() error { return b.Index.SetNote(ctx, b.state.Live, noteKept, kept) })
 }
 
@@ -188,21 +188,6 @@ func (o Offsets) Reached(other Offsets) bool {
 		}
 	}
 	return true
-}
-
-// lower returns the lower of two offsets for each partition.
-func lower(a, b Offsets) Offsets {
-	lowest := Offsets{}
-	for topic, offsets := range a {
-		lowest[topic] = make([]int64, len(offsets))
-		for partition, offset := range offsets {
-			if partition < len(b[topic]) {
-				offset = min(offset, b[topic][partition])
-			}
-			lowest[topic][partition] = offset
-		}
-	}
-	return lowest
 }
 
 // retire deletes the old index, if that is wanted. It is blocked and behind no alias any more.

@@ -78,7 +78,7 @@ func (r *run) judge(row change.Change, document *elastic.Document, now change.Or
 		return Missing
 	case !exists && shown:
 		return Orphaned
-	case !exists || r.equal(row.Document, document.Row):
+	case !exists || r.equal(row.Document, document.Row()):
 		return Equal
 	case document.Touched:
 		return Differing

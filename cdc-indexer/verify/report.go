@@ -88,7 +88,7 @@ func (r *run) note(kind Kind, row change.Change, document *elastic.Document) {
 		sample.Version = document.Order.Version
 	}
 	if kind == Stale || kind == Differing {
-		if d := firstDifference(row.Document, document.Row); d != nil {
+		if d := firstDifference(row.Document, document.Row()); d != nil {
 			sample.Field, sample.Table, sample.Index = d.name, clip(d.table.Raw), clip(d.index.Raw)
 		}
 	}

@@ -177,7 +177,7 @@ func (r *run) strike(ctx context.Context, rows map[string]uint64, page []elastic
 	for _, document := range page {
 		sum, known := rows[document.ID]
 		delete(rows, document.ID)
-		if !known || sum != maphash.Bytes(r.seed, document.Row) {
+		if !known || sum != maphash.Bytes(r.seed, document.Row()) {
 			suspects = append(suspects, document.ID)
 		}
 	}
