@@ -191,11 +191,8 @@ func (r *Reindexer) work(ctx context.Context, state *State, options Options) (Re
 	defer stop()
 	b := &build{Reindexer: r, state: state, options: options, writer: r.Index.Writer(state.build), began: time.Now()}
 	result, err := b.run(watched)
-	if cause := context.Cause(watched); err != nil && cause != nil && !errors.Is(err, cause) {
-		err = errors.Join(cause, err)
-	}
 	if err != nil {
-		return result, fmt.Errorf("build index %s: %w", state.build.Index, err)
+		return result, fmt.Errorf("build index %s: %w", state.build.Index, because(watched, err))
 	}
 	stop() // the build is over, and its alias gone
 	return b.retire(ctx, result)

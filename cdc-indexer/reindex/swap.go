@@ -106,7 +106,7 @@ func (b *build) cut(ctx context.Context, position Offsets, mark int64) (result R
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, b.heal(ctx))
+			err = errors.Join(because(ctx, err), b.heal(ctx))
 		}
 	}()
 	began := time.Now()
@@ -132,6 +132,14 @@ func (b *build) cut(ctx context.Context, position Offsets, mark int64) (result R
 		return Result{}, err
 	}
 	return b.result(before, documents, time.Since(began)), nil
+}
+
+// because adds to an error why the context ended that it comes from, if it did.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		return errors.Join(cause, err)
+	}
+	return err
 }
 
 // errUnhealed says that the old index may not have its writes back.
