@@ -148,6 +148,9 @@ func (r *Reindexer) Resume(ctx context.Context, options Options, force bool) (Re
 		if err := r.letWrite(ctx, state); err != nil {
 			return Result{}, err
 		}
+		if err := r.change(ctx, state, func(s *State) { s.Cutting = false }); err != nil {
+			return Result{}, err
+		}
 	}
 	if state.Kind == kindRollback { // or it was interrupted before it could write to its own index
 		if err := r.Index.Unblock(ctx, state.build.Index); err != nil {

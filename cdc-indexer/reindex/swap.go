@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"ticketing/cdc-indexer/elastic"
 )
 
 const (
@@ -149,11 +151,37 @@ var errUnhealed = errors.New("writes may still be blocked; `reindex --abort` or 
 func (b *build) heal(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.options.CutTimeout)
 	defer cancel()
-	err := b.index("let writes through again", ctx, func() error { return b.letWrite(ctx, b.state) })
+	lost := false
+	err := b.index("let writes through again", ctx, func() error {
+		err := b.Index.Check(ctx, b.state.build)
+		if lost = errors.Is(err, elastic.ErrLost); lost {
+			return b.healLost(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		return b.letWrite(ctx, b.state)
+	})
 	if err != nil {
 		return fmt.Errorf("index %s: %w: %w", b.state.Live, errUnhealed, err)
 	}
+	if lost {
+		return nil
+	}
 	return b.change(ctx, b.state, func(s *State) { s.Cutting = false })
+}
+
+// healLost gives the writes back of a build that is another process's by now, or gone. If that process is about to swap
+// it is up to it: what got through to the old index then would be lost.
+func (b *build) healLost(ctx context.Context) error {
+	_, other, err := b.Status(ctx)
+	if err != nil && !errors.Is(err, elastic.ErrNoBuild) {
+		return err
+	}
+	if err == nil && other.Cutting {
+		return nil
+	}
+	return b.letWrite(ctx, b.state)
 }
 
 // compareCounts is a last look before the swap. The two need not be equal: writes go on, the new index knows rows whose
