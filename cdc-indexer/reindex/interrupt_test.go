@@ -32,7 +32,7 @@ func (s *stage) killedAt(phase reindex.Phase, begin func(*reindex.Reindexer, con
 			s.written("last", "1")
 		case now == phase && done > 0:
 			killed.Store(true)
-			s.fake.SetFault(func(*http.Request) elasticfake.Fault { return elasticfake.Fault{Unreachable: true} })
+			s.fake.SetFault(unreachable)
 			kill()
 		}
 	}), ctx)
@@ -124,11 +124,11 @@ func TestNothingToResumeOrAbort(t *testing.T) {
 	})
 }
 
-// begin runs a build in a process of its own, which reads the log only when it may.
-func (s *stage) begin(progress func(reindex.Phase, int64)) (ended chan error) {
+// begin runs a build in a process of its own, until it waits for something.
+func (s *stage) begin(ctx context.Context) (ended chan error) {
 	ended = make(chan error, 1)
-	process := s.reindexer(progress)
-	go func() { ended <- s.beginRun(process, s.Context()) }()
+	process := s.reindexer(nil)
+	go func() { ended <- s.beginRun(process, ctx) }()
 	synctest.Wait()
 	return ended
 }
@@ -140,7 +140,7 @@ func TestALiveBuildIsNotRobbed(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		holder := s.begin(nil)
+		holder := s.begin(t.Context())
 		s.pass(5*time.Minute + time.Second) // it shows signs of life all the time
 
 		host, err := os.Hostname()
@@ -170,12 +170,9 @@ func TestALiveBuildIsNotRobbed(t *testing.T) {
 func TestTheRobbedOneEnds(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.written("a", "1")
-		s.read = func(ctx context.Context) error {
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		holder := s.begin(nil)
-		s.pass(time.Minute)
+		s.read = s.stallWhileBlocked
+		holder := s.begin(t.Context())
+		require.True(t, s.blocked(first))
 		s.read = nil
 		_, err := s.reindexer(nil).Resume(t.Context(), s.options(), true)
 		require.NoError(t, err)
@@ -186,19 +183,19 @@ func TestTheRobbedOneEnds(t *testing.T) {
 	})
 }
 
+func (s *stage) stallWhileBlocked(ctx context.Context) error {
+	if s.blocked(first) {
+		<-ctx.Done()
+	}
+	return ctx.Err()
+}
+
 // A process that was stopped while it held writes back wakes up when another has taken the build over.
 func TestTheRobbedOneLeavesTheOthersBlockAlone(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.written("a", "1")
-		stall := func(ctx context.Context) error {
-			if s.blocked(first) {
-				<-ctx.Done()
-				return ctx.Err()
-			}
-			return nil
-		}
-		s.read = stall
-		holder := s.begin(nil)
+		s.read = s.stallWhileBlocked
+		holder := s.begin(t.Context())
 		require.True(t, s.blocked(first))
 
 		s.read = func(context.Context) error {
@@ -216,31 +213,33 @@ func TestTheRobbedOneLeavesTheOthersBlockAlone(t *testing.T) {
 	})
 }
 
-// Between the look at a build and its taking over, its process may begin to hold writes back.
+// Between the look at a build and its taking over, its process may begin to hold writes back, and be killed.
 func TestAbortGivesWritesBackThatWereHeldBackMeanwhile(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.written("a", "1")
-		catchingUp := make(chan struct{})
+		catchUp := make(chan struct{})
 		s.read = func(ctx context.Context) error {
-			if s.blocked(first) {
-				<-ctx.Done()
-				return ctx.Err()
-			}
-			<-catchingUp
-			return nil
+			<-catchUp
+			return s.stallWhileBlocked(ctx)
 		}
-		holder := s.begin(nil)
+		ctx, kill := context.WithCancel(t.Context())
+		holder := s.begin(ctx)
 		aborter := &reindex.Reindexer{Table: s, Log: s, Index: lateTakeOver{s.builder, func() {
-			close(catchingUp)
+			close(catchUp)
 			synctest.Wait()
 			require.True(t, s.blocked(first))
+			s.fake.SetFault(unreachable)
+			kill()
+			require.Error(t, <-holder)
+			s.fake.SetFault(nil)
 		}}}
 		_, err := aborter.Abort(t.Context(), true)
 		require.NoError(t, err)
-		require.ErrorIs(t, <-holder, elastic.ErrLost)
 		s.liveIs(first)
 	})
 }
+
+func unreachable(*http.Request) elasticfake.Fault { return elasticfake.Fault{Unreachable: true} }
 
 // lateTakeOver lets something happen before a build is taken over.
 type lateTakeOver struct {
