@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ticketing/cdc-indexer/change"
+	"ticketing/cdc-indexer/elastic"
 	"ticketing/cdc-indexer/elastic/elasticfake"
 	"ticketing/cdc-indexer/reindex"
 )
@@ -227,6 +228,44 @@ func TestAServerThatIsAwayForAMomentIsWaitedFor(t *testing.T) {
 		require.NoError(t, err)
 		s.liveIs(second)
 	})
+}
+
+func TestWhatElasticsearchRefusesIsNotTriedAgain(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		began := time.Now()
+		_, err := s.reindexer(func(phase reindex.Phase, _ int64) {
+			if phase == reindex.PhaseTombstones {
+				s.request(http.MethodDelete, "/"+first, "")
+			}
+		}).Run(t.Context(), s.options())
+		require.ErrorContains(t, err, "index_not_found_exception")
+		require.Zero(t, time.Since(began))
+	})
+}
+
+func TestTheIndexIsFinishedBeforeTheSwap(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.written("a", "1")
+		index := &finishing{Builder: s.builder, stage: s}
+		_, err := (&reindex.Reindexer{Table: s, Log: s, Index: index}).Run(t.Context(), s.options())
+		require.NoError(t, err)
+		require.Equal(t, s.options().Definition, index.finished)
+	})
+}
+
+// finishing remembers with what the index was finished.
+type finishing struct {
+	*elastic.Builder
+	stage    *stage
+	finished elastic.Definition
+}
+
+func (f *finishing) Finish(ctx context.Context, index string, definition elastic.Definition) error {
+	require.Equal(f.stage, second, index)
+	require.Equal(f.stage, map[string]string{"a": "1"}, f.stage.held(second), "it is full")
+	f.stage.liveIs(first)
+	f.finished = definition
+	return f.Builder.Finish(ctx, index, definition)
 }
 
 func TestTheLogsErrorsAreTold(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -252,6 +253,31 @@ func (l lateTakeOver) TakeOver(ctx context.Context, former elastic.Build) (elast
 	return l.Builder.TakeOver(ctx, former)
 }
 
+// A build that is aborted just before it holds writes back does so all the same, and has to give them back itself.
+func TestABuildThatIsAbortedAtTheLastMoment(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.written("a", "1")
+		builder := &reindex.Reindexer{Table: s, Log: s, Index: lateBlock{s.builder, func() {
+			_, err := s.reindexer(nil).Abort(t.Context(), true)
+			require.NoError(t, err)
+		}}}
+		require.Error(t, s.beginRun(builder, t.Context()))
+		s.gone(second)
+		s.liveIs(first)
+	})
+}
+
+// lateBlock lets something happen before writes are held back.
+type lateBlock struct {
+	*elastic.Builder
+	before func()
+}
+
+func (l lateBlock) Block(ctx context.Context, index string) error {
+	l.before()
+	return l.Builder.Block(ctx, index)
+}
+
 func TestTwoThatBeginAtTheSameTime(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.written("a", "1")
@@ -277,12 +303,17 @@ func TestABuildsAliasWithoutNotes(t *testing.T) {
 func TestWritesThatCannotBeGivenBack(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.written("a", "1")
+		cuts := 0
 		s.fake.SetFault(func(r *http.Request) elasticfake.Fault {
+			if strings.HasSuffix(r.URL.Path, "/_block/write") {
+				cuts++
+			}
 			return elasticfake.Fault{Unreachable: r.URL.Path == "/_aliases" || r.URL.Path == "/"+first+"/_settings"}
 		})
 		_, err := s.reindexer(nil).Run(t.Context(), s.options())
 		require.ErrorContains(t, err, "index x-000001: writes may still be blocked; `reindex --abort` or `reindex --resume` lets them through")
 		s.fake.SetFault(nil)
+		require.Equal(t, 1, cuts, "it is not tried again")
 		require.True(t, s.blocked(first))
 		_, err = s.reindexer(nil).Abort(t.Context(), true)
 		require.NoError(t, err)
