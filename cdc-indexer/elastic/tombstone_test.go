@@ -46,6 +46,7 @@ func TestADeleteThatComesAgainKeepsItsTombstone(t *testing.T) {
 		"an older delete":        {2 * elastic.RefreshAfter, remove("a", 100, 100), false},
 		"an older one, in a tie": {2 * elastic.RefreshAfter, remove("a", 200, 192), false},
 		"an older row":           {2 * elastic.RefreshAfter, upsert("a", 100, 100, "a"), false},
+		"a row of its order":     {2 * elastic.RefreshAfter, upsert("a", 200, 200, "a"), false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
