@@ -250,7 +250,7 @@ func TestTheLiveIndexIsNotDeleted(t *testing.T) {
 
 func TestTombstonesAboveAMark(t *testing.T) {
 	t.Parallel()
-	for shards, want := range map[int][]string{1: {"b 300", "d 200"}, 3: nil} {
+	for shards, want := range map[int][]string{1: {"b 300", "d 200", "x 400", "y 400", "z 400"}, 3: nil} {
 		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
 			t.Parallel()
 			w := newWorkshop(t)
@@ -279,13 +279,16 @@ func TestTombstonesAboveAMark(t *testing.T) {
 			require.Equal(t, int64(-1), mark)
 			require.Empty(t, tombstones(mark))
 
-			apply(remove("a", 100, 100), remove("b", 100, 100), upsert("c", 100, 100, "c"))
+			for version := range int64(9) { // more in one shard than in the others
+				apply(upsert("c", version, version, "c"))
+			}
+			apply(remove("b", 100, 100), remove("a", 100, 100))
 			mark, err = w.Written(w.ctx(), build.Index)
 			require.NoError(t, err)
-			apply(upsert("e", 200, 200, "e"), remove("b", 300, 300), remove("d", 200, 200))
-			require.Equal(t, []string{"a 100", "b 300", "d 200"}, tombstones(-1))
+			apply(upsert("e", 200, 200, "e"), remove("b", 300, 300), remove("d", 200, 200), remove("x", 400, 400), remove("y", 400, 400), remove("z", 400, 400))
+			require.Equal(t, []string{"a 100", "b 300", "d 200", "x 400", "y 400", "z 400"}, tombstones(-1))
 			if want == nil { // one mark for all shards: some may be read again, none is left out
-				require.Subset(t, tombstones(mark), []string{"b 300", "d 200"})
+				require.Subset(t, tombstones(mark), []string{"b 300", "d 200", "x 400", "y 400", "z 400"})
 				return
 			}
 			require.Equal(t, want, tombstones(mark))
