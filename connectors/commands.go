@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"ticketing/connectors/kafkaconnect"
+	"ticketing/internal/kafkaconnect"
 )
 
 type commandLine struct {

@@ -8,7 +8,7 @@ import (
 	"io"
 	"strings"
 
-	"ticketing/connectors/kafkaconnect"
+	"ticketing/internal/kafkaconnect"
 )
 
 type deleteCommand struct {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"ticketing/connectors/kafkaconnect"
+	"ticketing/internal/kafkaconnect"
 )
 
 // The exit codes.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"ticketing/connectors/kafkaconnect"
+	"ticketing/internal/kafkaconnect"
 )
 
 // output prints results for people, or as one JSON document.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"ticketing/connectors/kafkaconnect"
+	"ticketing/internal/kafkaconnect"
 	"ticketing/internal/testenv"
 )
 

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"ticketing/connectors/kafkaconnect"
+	"ticketing/internal/kafkaconnect"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
