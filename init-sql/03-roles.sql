@@ -40,6 +40,6 @@ GRANT SELECT, INSERT, DELETE ON public.idempotency_keys TO eventapi;
 GRANT SELECT ON public.events, public.debezium_heartbeat TO debezium;
 GRANT UPDATE ON public.debezium_heartbeat TO debezium;
 
-GRANT SELECT ON public.events TO indexer;
--- status and verify look at slots and at running transactions of other roles
+GRANT SELECT ON public.events, public.debezium_heartbeat TO indexer;
+-- status looks at the heartbeat's age; status and verify at slots and at running transactions of other roles
 GRANT pg_monitor TO indexer;

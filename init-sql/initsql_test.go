@@ -155,6 +155,7 @@ func TestRolesCanDoWhatTheyMustAndNoMore(t *testing.T) {
 		{"eventapi", "UPDATE public.debezium_heartbeat SET at = now()", false},
 		{"indexer", "SELECT * FROM public.events", true},
 		{"indexer", "SELECT * FROM pg_replication_slots", true},
+		{"indexer", "SELECT at FROM public.debezium_heartbeat", true},
 		{"indexer", "DELETE FROM public.events", false},
 		{"indexer", "SELECT * FROM public.idempotency_keys", false},
 		{"debezium", "SELECT * FROM public.events", true},

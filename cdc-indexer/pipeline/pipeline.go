@@ -28,6 +28,19 @@ type Pipeline struct {
 	Index           Index      `yaml:"index"`
 	JSONColumns     []string   `yaml:"json_columns"`
 	GeoPoints       []GeoPoint `yaml:"geo_points"`
+	// Source says how the rows get into the topics. It is for those who watch: consuming needs none of it, and what
+	// is not named is not looked at.
+	Source Source `yaml:"source"`
+}
+
+// Source names what lies between the table and the topics.
+type Source struct {
+	Connector   string `yaml:"connector"`   // in Kafka Connect
+	Slot        string `yaml:"slot"`        // the connector's replication slot
+	Publication string `yaml:"publication"` // what the slot streams
+	// Heartbeat is the table, schema.table, whose column "at" the connector's heartbeat query sets to the present
+	// time; empty when it has none.
+	Heartbeat string `yaml:"heartbeat"`
 }
 
 // Index names the index and its aliases.
@@ -84,6 +97,7 @@ var (
 	topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 	indexName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,200}$`)
 	tableName = regexp.MustCompile(`^[^.]+\.[^.]+$`)
+	slotName  = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
 )
 
 func (p Pipeline) validate() error {
@@ -113,5 +127,7 @@ func (p Pipeline) validate() error {
 	for n, point := range p.GeoPoints {
 		check(point.Field != "" && point.Latitude != "" && point.Longitude != "", fmt.Sprintf("geo_points[%d]", n), "needs field, latitude and longitude")
 	}
+	check(p.Source.Slot == "" || slotName.MatchString(p.Source.Slot), "source.slot", "%q is no valid slot name: lower case letters, digits, _", p.Source.Slot)
+	check(p.Source.Heartbeat == "" || tableName.MatchString(p.Source.Heartbeat), "source.heartbeat", "must be schema.table, not %q", p.Source.Heartbeat)
 	return errors.Join(problems...)
 }

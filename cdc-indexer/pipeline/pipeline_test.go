@@ -18,6 +18,9 @@ func TestTheEventsPipeline(t *testing.T) {
 	require.Equal(t, "events", table)
 	require.Equal(t, []string{"event-created", "event-updated", "event-deleted"}, p.Topics)
 	require.FileExists(t, p.Index.Definition)
+	require.Equal(t, pipeline.Source{
+		Connector: "events", Slot: "events", Publication: "ticketing", Heartbeat: "public.debezium_heartbeat",
+	}, p.Source)
 }
 
 func TestLoadNamesTheFile(t *testing.T) {
@@ -36,10 +39,11 @@ dead_letter_topic: letters
 epoch: 200
 index: {prefix: Events, read_alias: x, write_alias: x}
 geo_points: [{field: f}]
+source: {slot: No Slot, heartbeat: heartbeat}
 `))
 	for _, field := range []string{
 		"name:", "table:", "key:", "topics[1]:", "topics[2]:", "dead_letter_topic:", "consumer_group:", "epoch:",
-		"index.prefix:", "index.write_alias:", "index.definition:", "geo_points[0]:",
+		"index.prefix:", "index.write_alias:", "index.definition:", "geo_points[0]:", "source.slot:", "source.heartbeat:",
 	} {
 		require.ErrorContains(t, err, field)
 	}
