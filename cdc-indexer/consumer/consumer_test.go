@@ -487,7 +487,7 @@ func TestSkippedOffsetsAreNoticed(t *testing.T) {
 				require.NoError(t, err)
 			}
 			if test.deleted > 0 {
-				deleteRecords(t, g.client, g.topics[0], 0, test.deleted)
+				testenv.DeleteRecords(t, g.topics[0], 0, test.deleted)
 			}
 			c := g.start("a")
 			testenv.Eventually(t, time.Minute, g.has(values[test.deleted:]...))

@@ -1,14 +1,10 @@
-package consumer_test
+package testenv
 
 import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
-	"github.com/stretchr/testify/require"
-
-	"ticketing/internal/testenv"
 )
 
 // kafka-go has no call for Kafka's DeleteRecords, which does at once what retention does in the end: it moves the
@@ -31,7 +27,7 @@ type deleteRecordsPartition struct {
 
 func (*deleteRecordsRequest) ApiKey() protocol.ApiKey { return protocol.DeleteRecords } //nolint:revive // the library's interface
 
-// Broker says who gets the request: these tests have one broker only, which leads every partition.
+// Broker says who gets the request: the tests have one broker only, which leads every partition.
 func (*deleteRecordsRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
 	return cluster.Brokers[cluster.Controller], nil
 }
@@ -58,15 +54,19 @@ func init() {
 	protocol.Register(&deleteRecordsRequest{}, &deleteRecordsResponse{})
 }
 
-// deleteRecords takes the messages below offset out of a partition.
-func deleteRecords(t *testing.T, client *kafka.Client, topic string, partition int32, offset int64) {
+// DeleteRecords takes the messages below offset out of a partition, as retention would.
+func DeleteRecords(t testing.TB, topic string, partition int32, offset int64) {
 	t.Helper()
-	answer, err := client.Transport.RoundTrip(testenv.Context(t, 30*time.Second), client.Addr, &deleteRecordsRequest{
+	client := KafkaClient(t)
+	answer, err := client.Transport.RoundTrip(Context(t, 30*time.Second), client.Addr, &deleteRecordsRequest{
 		Topics:    []deleteRecordsTopic{{Name: topic, Partitions: []deleteRecordsPartition{{Partition: partition, Offset: offset}}}},
 		TimeoutMs: 10_000,
 	})
-	require.NoError(t, err)
+	if err != nil {
+		t.Fatalf("delete records of %s/%d: %v", topic, partition, err)
+	}
 	result := answer.(*deleteRecordsResponse).Topics[0].Partitions[0]
-	require.Zero(t, result.ErrorCode)
-	require.Equal(t, offset, result.LowWatermark)
+	if result.ErrorCode != 0 || result.LowWatermark != offset {
+		t.Fatalf("delete records of %s/%d: error %d, the log begins at %d", topic, partition, result.ErrorCode, result.LowWatermark)
+	}
 }
