@@ -25,10 +25,11 @@ const (
 var errNo = errors.New("not all is well")
 
 type commandLine struct {
-	Config  configFlag `help:"YAML file with any of the flags below, by their names without the dashes in front. Environment and command line go before it." placeholder:"FILE" env:"CDC_INDEXER_CONFIG"`
-	Log     logFlags   `embed:"" prefix:"log-"`
-	Run     runCommand `cmd:"" help:"Consume changes and apply them to the index, until stopped."`
-	Version struct{}   `cmd:"" help:"Print the version."`
+	Config  configFlag    `help:"YAML file with any of the flags below, by their names without the dashes in front. Environment and command line go before it." placeholder:"FILE" env:"CDC_INDEXER_CONFIG"`
+	Log     logFlags      `embed:"" prefix:"log-"`
+	Run     runCommand    `cmd:"" help:"Consume changes and apply them to the index, until stopped."`
+	Status  statusCommand `cmd:"" help:"Look at everything from the table to the index, and say what is wrong and what to do. Exits with 1 when something is."`
+	Version struct{}      `cmd:"" help:"Print the version."`
 }
 
 func main() {

@@ -28,6 +28,7 @@ type runCommand struct {
 	Concurrency    int                `help:"Bulk requests under way at the same time." default:"4" env:"CDC_INDEXER_CONCURRENCY"`
 	SessionTimeout time.Duration      `help:"How long Kafka waits for a silent member before its partitions go to others." default:"10s" env:"CDC_INDEXER_SESSION_TIMEOUT"`
 	DrainTimeout   time.Duration      `help:"How long a batch under way may take when a partition is taken away or the program stops." default:"5s" env:"CDC_INDEXER_DRAIN_TIMEOUT"`
+	Watch          watchFlags         `embed:""`
 }
 
 // Validate is called by kong; its error names the flag.
@@ -39,6 +40,7 @@ func (c *runCommand) Validate() error {
 		mustBe(c.SessionTimeout >= 6*time.Second && c.SessionTimeout <= 5*time.Minute, "session-timeout", "6s to 5m, the brokers' default limits"),
 		mustBe(c.DrainTimeout > 0 && c.DrainTimeout < c.SessionTimeout, "drain-timeout", "above 0 and below --session-timeout, or the group gives up on a member that drains"),
 		c.Elasticsearch.validate(),
+		c.Watch.validate(),
 	)
 }
 
@@ -69,15 +71,24 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		SessionTimeout: c.SessionTimeout, DrainTimeout: c.DrainTimeout,
 	}, newDecoder(p).Decode, writer, refresher, deadLetters{letters}, consumer.NewMetrics(registry), logger)
 
-	server := newAdmin(c.Listen, registry, readiness{consumer: member.Status, writer: writer}, logger)
+	watcher, closeSources, err := c.newWatcher(p, client, registry, logger)
+	if err != nil {
+		return err
+	}
+	defer closeSources()
+	server := newAdmin(c.Listen, registry, readiness{consumer: member.Status, writer: writer, watched: watcher.Findings}, logger)
 	if err := server.listen(ctx); err != nil {
 		return err
 	}
 	return runAll(ctx, server, refresher, func(ctx context.Context) error {
-		names := elastic.Names{Prefix: p.Index.Prefix, ReadAlias: p.Index.ReadAlias, WriteAlias: p.Index.WriteAlias}
-		if err := ensureIndex(ctx, client, names, definition, server, logger); err != nil {
+		if err := ensureIndex(ctx, client, indexNames(p), definition, server, logger); err != nil {
 			return err
 		}
+		var watching sync.WaitGroup
+		defer watching.Wait()
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		watching.Go(func() { watcher.Run(ctx) })
 		return member.Run(ctx)
 	})
 }
