@@ -30,6 +30,7 @@ type runCommand struct {
 	PurgeInterval  time.Duration      `help:"How often to remove tombstones that no message left in the topics can need; 0 is never." default:"1h" env:"CDC_INDEXER_PURGE_INTERVAL"`
 	PurgeMargin    time.Duration      `help:"How much older than the oldest message left in the topics a tombstone must be." default:"24h" env:"CDC_INDEXER_PURGE_MARGIN"`
 	DrainTimeout   time.Duration      `help:"How long a batch under way may take when a partition is taken away or the program stops." default:"5s" env:"CDC_INDEXER_DRAIN_TIMEOUT"`
+	Watch          watchFlags         `embed:""`
 }
 
 // Validate is called by kong; its error names the flag.
@@ -43,6 +44,7 @@ func (c *runCommand) Validate() error {
 		mustBe(c.PurgeInterval >= 0, "purge-interval", "0 or above"),
 		mustBe(c.PurgeMargin >= elastic.RefreshAfter, "purge-margin", elastic.RefreshAfter.String()+" or more"),
 		c.Elasticsearch.validate(),
+		c.Watch.validate(),
 	)
 }
 
@@ -73,7 +75,12 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		SessionTimeout: c.SessionTimeout, DrainTimeout: c.DrainTimeout,
 	}, newDecoder(p).Decode, writer, refresher, deadLetters{letters}, consumer.NewMetrics(registry), logger)
 
-	server := newAdmin(c.Listen, registry, readiness{consumer: member.Status, writer: writer}, logger)
+	watcher, closeSources, err := c.newWatcher(p, client, registry, logger)
+	if err != nil {
+		return err
+	}
+	defer closeSources()
+	server := newAdmin(c.Listen, registry, readiness{consumer: member.Status, writer: writer, watched: watcher.Findings}, logger)
 	if err := server.listen(ctx); err != nil {
 		return err
 	}
@@ -81,13 +88,18 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	if c.PurgeInterval > 0 {
 		log := consumer.NewLog(consumer.LogConfig{Brokers: c.KafkaBrokers, Topics: p.Topics}, newDecoder(p).Decode)
 		defer log.Close()
-		tombstones := &purging{elastic.NewPurger(client, names(p), elasticMetrics), log, c.PurgeInterval, c.PurgeMargin, logger}
+		tombstones := &purging{elastic.NewPurger(client, indexNames(p), elasticMetrics), log, c.PurgeInterval, c.PurgeMargin, logger}
 		background = append(background, tombstones.run)
 	}
 	return runAll(ctx, background, func(ctx context.Context) error {
-		if err := ensureIndex(ctx, client, names(p), definition, server, logger); err != nil {
+		if err := ensureIndex(ctx, client, indexNames(p), definition, server, logger); err != nil {
 			return err
 		}
+		var watching sync.WaitGroup
+		defer watching.Wait()
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		watching.Go(func() { watcher.Run(ctx) })
 		return member.Run(ctx)
 	})
 }

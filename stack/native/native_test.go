@@ -90,6 +90,7 @@ func TestSelect(t *testing.T) {
 		{[]string{Connect, Elasticsearch}, []string{Kafka, Topics, Connect, Elasticsearch}},
 		{[]string{EventAPI}, []string{Postgres, Schema, EventAPI}},
 		{[]string{Connector}, []string{Postgres, Schema, Kafka, Topics, Connect, Connector}},
+		{[]string{Indexer}, []string{Postgres, Schema, Kafka, Topics, Connect, Elasticsearch, Connector, Indexer}},
 	} {
 		selected, err := Select(table, test.ask)
 		require.NoError(t, err)
