@@ -120,6 +120,24 @@ func TestConfigurationIsFilledIn(t *testing.T) {
 	}
 }
 
+// Only a private stack has a second Kafka listener, which sends its clients to a proxy.
+func TestKafkaBehindAProxy(t *testing.T) {
+	t.Parallel()
+	s := settings(t)
+	listeners := func() string {
+		require.NoError(t, s.configure("server.properties", "server.properties"))
+		text, err := os.ReadFile(s.config("server.properties"))
+		require.NoError(t, err)
+		return string(text)
+	}
+	require.Contains(t, listeners(), ",PROXIED://"+s.Environment()["TEST_KAFKA_PROXIED"]+"\n")
+	require.Contains(t, listeners(), ",PROXIED://"+s.Environment()["TEST_KAFKA_PROXY"]+"\n")
+
+	s.Ports.KafkaProxied, s.Ports.KafkaProxy = 0, 0
+	require.NotContains(t, listeners(), "PROXIED://")
+	require.NotContains(t, s.Environment(), "TEST_KAFKA_PROXY")
+}
+
 func TestClosedFolders(t *testing.T) {
 	t.Parallel()
 	open := t.TempDir()
