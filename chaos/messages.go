@@ -86,7 +86,7 @@ func eachRecord(records kafka.RecordReader, from, to int64, found func(message))
 			return from, nil
 		}
 		if err != nil {
-			return from, err //nolint:wrapcheck // readMessages says what is read
+			return from, err
 		}
 		key, keyErr := readBytes(record.Key)
 		value, valueErr := readBytes(record.Value)
