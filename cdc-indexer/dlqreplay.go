@@ -21,7 +21,6 @@ import (
 type dlqReplayCommand struct {
 	dlqFlags
 	letterFlags
-	snapshotFlags
 	Elasticsearch elasticsearchFlags `embed:"" prefix:"elasticsearch-"`
 	ID            *deadletter.ID     `name:"id" help:"Only this letter, as list prints it: partition:offset."`
 	Edit          string             `help:"With --id: index what is in this file (- for standard input) instead of the letter's value: a whole envelope, or the row as in its \"after\". It counts as old as the letter: anything newer wins, and the row's next change overwrites it." type:"existingfile" placeholder:"FILE"`
@@ -42,7 +41,6 @@ func (c *dlqReplayCommand) Validate() error {
 		mustBe(c.Edit == "" || !c.FromTable, "edit", "used without --from-table"),
 		mustBe(!c.FromTable || c.DatabaseURL != "", "from-table", "used with --database-url"),
 		mustBe(c.Timeout > 0, "timeout", "above 0"),
-		mustBe(c.WaitTransactions > 0, "wait-transactions", "above 0"),
 	)
 }
 
@@ -71,7 +69,7 @@ func (c *dlqReplayCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		return err
 	}
 	rows := &tableRows{open: func(ctx context.Context) (deadletter.Rows, func(), error) {
-		return openRows(ctx, c.DatabaseURL, c.WaitTransactions, p, logger)
+		return openRows(ctx, c.DatabaseURL, p, logger)
 	}}
 	defer rows.Close()
 	bar := showReading(reader)
@@ -147,18 +145,19 @@ func (t *tableRows) Close() {
 }
 
 // openRows connects to the table and takes a snapshot of it. The function that it returns gives both back.
-func openRows(ctx context.Context, url string, wait time.Duration, p pipeline.Pipeline, logger *slog.Logger) (deadletter.Rows, func(), error) {
-	rows, err := databaseFlags{url}.open(ctx, p, 1)
+func openRows(ctx context.Context, url string, p pipeline.Pipeline, logger *slog.Logger) (deadletter.Rows, func(), error) {
+	const connections, patience = 1, 10 * time.Minute
+	rows, err := databaseFlags{DatabaseURL: url}.open(ctx, p, connections)
 	if err != nil {
 		return nil, nil, fmt.Errorf("table %s: %w", p.Table, err)
 	}
-	snapshot, err := snapshots{rows, wait, logger}.take(ctx)
+	snapshot, err := snapshots{rows, patience, logger}.take(ctx)
 	if err != nil {
 		rows.Close()
-		return nil, nil, fmt.Errorf("table %s: %w", p.Table, err)
+		return nil, nil, fmt.Errorf("take a snapshot of table %s: %w", p.Table, err)
 	}
 	return snapshot, func() {
-		_ = snapshot.Close(ctx) // all has been read
+		_ = snapshot.Close(context.WithoutCancel(ctx)) // all has been read
 		rows.Close()
 	}, nil
 }

@@ -29,7 +29,7 @@ func (i *inspection) keepVerifying(ctx context.Context) error {
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		_ = server.Shutdown(limited)
-		<-served
+		_ = <-served // ErrServerClosed, or what the loop has returned
 	}()
 	for {
 		report, err := i.verify(ctx)

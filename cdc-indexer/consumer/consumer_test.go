@@ -493,7 +493,7 @@ func TestSkippedOffsetsAreNoticed(t *testing.T) {
 				})
 			}
 			if test.deleted > 0 {
-				testenv.DeleteRecords(t, g.client, g.topics[0], 0, test.deleted)
+				testenv.DeleteRecords(t, g.topics[0], 0, test.deleted)
 			}
 			c := g.start("a")
 			testenv.Eventually(t, time.Minute, g.has(values[test.deleted:]...))

@@ -176,7 +176,7 @@ func (l *Log) Read(ctx context.Context, from, to Offsets, each func(context.Cont
 		}
 	}
 	err = readers.Wait()
-	return skipped.Load(), err //nolint:wrapcheck // read says which partition
+	return skipped.Load(), err
 }
 
 func (l *Log) read(ctx context.Context, p partition, from, to int64, skipped *atomic.Int64, each func(context.Context, []change.Change) error) error {

@@ -71,11 +71,11 @@ func takeSnapshot(t testing.TB, from *table.Table) *table.Snapshot {
 	return snapshot
 }
 
-// readAll returns all rows of a range by key.
-func readAll(t testing.TB, snapshot *table.Snapshot, r table.Range) map[string]change.Change {
+// readAll returns all rows by key.
+func readAll(t testing.TB, snapshot *table.Snapshot) map[string]change.Change {
 	t.Helper()
 	rows := map[string]change.Change{}
-	err := snapshot.Read(testenv.Context(t, time.Minute), r, func(c change.Change) error {
+	err := snapshot.Read(testenv.Context(t, time.Minute), table.Range{}, func(c change.Change) error {
 		require.NotContains(t, rows, c.Key)
 		rows[c.Key] = c
 		return nil
