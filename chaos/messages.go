@@ -106,5 +106,5 @@ func readBytes(b kafka.Bytes) (string, error) {
 	}
 	defer func() { _ = b.Close() }()
 	text, err := kafka.ReadAll(b)
-	return string(text), err //nolint:wrapcheck // readMessages says what is read
+	return string(text), err
 }
