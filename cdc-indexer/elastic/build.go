@@ -213,8 +213,9 @@ func (b *Builder) Swap(ctx context.Context, live string, build Build) error {
 	if err == nil {
 		return nil
 	}
-	if now, liveErr := b.Live(ctx); liveErr == nil && now == build.Index {
-		return nil // only the answer was lost
+	// Perhaps only the answer was lost, be it that ctx ended meanwhile.
+	if now, liveErr := b.Live(context.WithoutCancel(ctx)); liveErr == nil && now == build.Index {
+		return nil
 	}
 	return fmt.Errorf("swap %s for %s: %w", live, build.Index, err)
 }
