@@ -90,7 +90,7 @@ func (f *buildFlags) open(ctx context.Context, logger *slog.Logger) (*workshop, 
 		return nil, fmt.Errorf("table %s: %w", p.Table, err)
 	}
 	log := consumer.NewLog(consumer.LogConfig{
-		Brokers: f.KafkaBrokers, Topics: p.Topics, FetchBytes: f.FetchBytes, Concurrency: f.Workers,
+		Brokers: f.KafkaBrokers, Topics: p.Topics, FetchBytes: f.FetchBytes, Concurrency: max(f.Workers, 6),
 	}, newDecoder(p).Decode)
 	builder := elastic.NewBuilder(client, indexNames(p), elastic.NewMetrics(prometheus.NewRegistry()))
 	w := &workshop{
