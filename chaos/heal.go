@@ -51,6 +51,9 @@ func (s *system) putRight(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.await(ctx, "an interrupted reindex to be cleaned up", s.endBuild); err != nil {
+		return err
+	}
 	return s.await(ctx, "the write block to go", func(ctx context.Context) error { return s.setWriteBlock(ctx, false) })
 }
 
