@@ -21,7 +21,7 @@ func TestABuildTakesTheLiveIndexsPlace(t *testing.T) {
 		s.written("a", "1", "b", "1", "c", "1", "dead", "1")
 		s.written("dead", "")
 		copying, swapping := false, false
-		result := s.run(func(phase reindex.Phase, done int64) {
+		result := s.run(func(phase reindex.Phase, _ int64) {
 			switch {
 			case phase == reindex.PhaseCopy && !copying: // what the snapshot does not hold
 				copying = true

@@ -20,11 +20,11 @@ import (
 
 // killedAt begins a build and kills it, as if by SIGKILL, in a phase that has done something: from then on nothing of
 // it reaches the server.
-func (s *stage) killedAt(phase reindex.Phase, begin func(*reindex.Reindexer, context.Context) error) {
+func (s *stage) killedAt(phase reindex.Phase, begin func(context.Context, *reindex.Reindexer) error) {
 	s.Helper()
 	ctx, kill := context.WithCancel(s.Context())
 	var killed atomic.Bool
-	err := begin(s.reindexer(func(now reindex.Phase, done int64) {
+	err := begin(ctx, s.reindexer(func(now reindex.Phase, done int64) {
 		switch {
 		case killed.Load():
 		case now == reindex.PhaseTombstones && done == 0: // so that there is something to catch up with
@@ -36,13 +36,13 @@ func (s *stage) killedAt(phase reindex.Phase, begin func(*reindex.Reindexer, con
 			s.fake.SetFault(unreachable)
 			kill()
 		}
-	}), ctx)
+	}))
 	require.Error(s, err)
 	require.True(s, killed.Load())
 	s.fake.SetFault(nil)
 }
 
-func (s *stage) beginRun(r *reindex.Reindexer, ctx context.Context) error {
+func (s *stage) beginRun(ctx context.Context, r *reindex.Reindexer) error {
 	_, err := r.Run(ctx, s.options())
 	return err
 }
@@ -129,7 +129,7 @@ func TestNothingToResumeOrAbort(t *testing.T) {
 func (s *stage) begin(ctx context.Context) (ended chan error) {
 	ended = make(chan error, 1)
 	process := s.reindexer(nil)
-	go func() { ended <- s.beginRun(process, ctx) }()
+	go func() { ended <- s.beginRun(ctx, process) }()
 	synctest.Wait()
 	return ended
 }
@@ -261,7 +261,7 @@ func TestABuildThatIsAbortedAtTheLastMoment(t *testing.T) {
 			_, err := s.reindexer(nil).Abort(t.Context(), true)
 			require.NoError(t, err)
 		}}}
-		require.Error(t, s.beginRun(builder, t.Context()))
+		require.Error(t, s.beginRun(t.Context(), builder))
 		s.gone(second)
 		s.liveIs(first)
 	})

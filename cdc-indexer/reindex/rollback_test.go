@@ -93,7 +93,7 @@ func TestAnInterruptedRollback(t *testing.T) {
 		s.written("a", "1")
 		s.run(nil)
 		s.written("a", "2")
-		s.killedAt(reindex.PhaseCatchUp, func(r *reindex.Reindexer, ctx context.Context) error {
+		s.killedAt(reindex.PhaseCatchUp, func(ctx context.Context, r *reindex.Reindexer) error {
 			_, err := r.Rollback(ctx, "", s.options())
 			return err
 		})

@@ -40,19 +40,19 @@ var kinds = map[string]struct {
 		want:    &verify.Sample{Kind: verify.Stale, Key: "a", Field: "m", Table: "true", Version: 100},
 	},
 	"differing": {
-		prepare: func(s *stage) { s.both("a"); s.vandalise("a", `{"id":"a","n":3,`+cdc+`}`) },
+		prepare: func(s *stage) { s.both("a"); s.vandalise(`{"id":"a","n":3,` + cdc + `}`) },
 		want:    &verify.Sample{Kind: verify.Differing, Key: "a", Field: "n", Table: "1", Index: "3", Version: 100},
 	},
 	"differing, without cdc": {
-		prepare: func(s *stage) { s.both("a"); s.vandalise("a", `{"id":"a","n":3}`) },
+		prepare: func(s *stage) { s.both("a"); s.vandalise(`{"id":"a","n":3}`) },
 		want:    &verify.Sample{Kind: verify.Differing, Key: "a", Field: "n", Table: "1", Index: "3"},
 	},
 	"differing, without its key": {
-		prepare: func(s *stage) { s.both("0", "1", "2", "a"); s.vandalise("a", `{"n":1,`+cdc+`}`) },
+		prepare: func(s *stage) { s.both("0", "1", "2", "a"); s.vandalise(`{"n":1,` + cdc + `}`) },
 		want:    &verify.Sample{Kind: verify.Differing, Key: "a", Field: "id", Table: `"a"`, Version: 100},
 	},
 	"differing, with the key of another": {
-		prepare: func(s *stage) { s.both("0", "1", "2", "a"); s.vandalise("a", `{"id":"0","n":1,`+cdc+`}`) },
+		prepare: func(s *stage) { s.both("0", "1", "2", "a"); s.vandalise(`{"id":"0","n":1,` + cdc + `}`) },
 		want:    &verify.Sample{Kind: verify.Differing, Key: "a", Field: "id", Table: `"a"`, Index: `"0"`, Version: 100},
 	},
 	"orphaned": {
@@ -60,7 +60,7 @@ var kinds = map[string]struct {
 		want:    &verify.Sample{Kind: verify.Orphaned, Key: "a", Version: 100},
 	},
 	"orphaned, without anything": {
-		prepare: func(s *stage) { s.both("0", "1", "2"); s.vandalise("a", `{}`) },
+		prepare: func(s *stage) { s.both("0", "1", "2"); s.vandalise(`{}`) },
 		want:    &verify.Sample{Kind: verify.Orphaned, Key: "a"},
 	},
 	"ahead": {
@@ -179,7 +179,7 @@ func TestASecondRepairAtTheSamePosition(t *testing.T) {
 	s := newStage(t)
 	s.rows["a"] = `{"id":"a","n":1}`
 	require.Equal(t, int64(1), s.repair().Repaired)
-	s.vandalise("a", `{"id":"a","n":2,"cdc":{"version":1000,"lsn":1000,"deleted":false}}`)
+	s.vandalise(`{"id":"a","n":2,"cdc":{"version":1000,"lsn":1000,"deleted":false}}`)
 	require.Equal(t, int64(1), s.repair().Repaired)
 	require.Zero(t, s.verify().Differences())
 }
