@@ -118,10 +118,7 @@ func firstDifference(row, document []byte) *fieldDifference {
 	slices.Sort(names)
 	for _, name := range names {
 		a, b := inTable[name], inIndex[name]
-		if a.Type == gjson.Null && b.Type == gjson.Null { // or not there at all
-			continue
-		}
-		if !exactjson.Equal(a, b) {
+		if !exactjson.Equal(a, b) { // null and not there at all are the same
 			return &fieldDifference{name, a, b}
 		}
 	}

@@ -40,7 +40,7 @@ type stage struct {
 	mu       sync.Mutex
 	rows     map[string]string // documents by key
 	now      int64             // position of the write-ahead log
-	ranges   []verify.Range    // that were read
+	read     []verify.Range    // ranges
 	repaired []string          // keys
 	failure  error             // of reading rows
 }
@@ -117,7 +117,7 @@ func (s *stage) both(keys ...string) {
 	}
 }
 
-// vandalise writes document a past the indexer.
+// vandalise writes document "a" past the indexer.
 func (s *stage) vandalise(document string) {
 	s.Helper()
 	answer := s.request("/x-write/_bulk", `{"index":{"_id":"a"}}`+"\n"+document+"\n")
@@ -162,7 +162,7 @@ func (s *snapshot) Ranges(_ context.Context, rows int) (ranges []verify.Range, e
 
 func (s *snapshot) Read(_ context.Context, keys verify.Range, each func(change.Change) error) error {
 	s.mu.Lock()
-	s.ranges = append(s.ranges, keys)
+	s.read = append(s.read, keys)
 	s.mu.Unlock()
 	for _, key := range slices.Sorted(maps.Keys(s.rows)) {
 		if len(keys.From) > 0 && key < keys.From[0] || len(keys.To) > 0 && key >= keys.To[0] {

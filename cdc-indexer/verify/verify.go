@@ -125,7 +125,7 @@ func (v *Verifier) ranges(ctx context.Context, snapshot Snapshot, options Option
 	if options.Share <= 0 || options.Share >= 1 {
 		return all, nil
 	}
-	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] }) //nolint:gosec // a sample, not a secret
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] }) //nolint:gosec // a sample, no secret
 	return all[:max(1, int(float64(len(all))*options.Share))], nil
 }
 

@@ -302,7 +302,7 @@ func TestShare(t *testing.T) {
 				s.both(fmt.Sprintf("%02d", n))
 			}
 			report := s.verifyWith(verify.Options{Share: share})
-			require.Len(t, s.ranges, want)
+			require.Len(t, s.read, want)
 			require.Equal(t, int64(2*want), report.Rows)
 			require.Equal(t, int64(2*want), report.Documents)
 		})
