@@ -146,8 +146,7 @@ func TestVerifyInterval(t *testing.T) {
 	t.Cleanup(func() {
 		_ = command.Process.Kill() // it has ended, unless the test has failed
 		if t.Failed() {
-			<-ended
-			t.Logf("verify said:\n%s", &log)
+			t.Logf("verify ended with %v and said:\n%s", <-ended, &log)
 		}
 	})
 	waitMissing := func(want string) {
