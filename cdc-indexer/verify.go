@@ -247,8 +247,11 @@ func (w *pipelineWait) poll(ctx context.Context, who string, ask func() (bool, e
 	defer tick.Stop()
 	for {
 		done, err := ask()
-		if done && err == nil {
+		switch {
+		case done && err == nil:
 			return nil
+		case errors.Is(err, table.ErrNoSlot): // nothing comes through it, however long one waits
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -68,8 +68,11 @@ func TestSlotLost(t *testing.T) {
 		return nil
 	})
 
-	require.NoError(t, anew(testenv.Context(t, 3*time.Minute)))
 	var found verified
+	c.run(t, 1, &found, "verify", "--json")
+	require.Contains(t, found.Behind, "the replication slot is missing or lost", "nobody waits for what cannot come")
+	require.NoError(t, anew(testenv.Context(t, 3*time.Minute)))
+	found = verified{}
 	c.run(t, 1, &found, "verify", "--json", "--samples", "100")
 	require.Empty(t, found.Behind)
 	require.Equal(t, []int{0, 10, 0, 10, 0}, []int{found.Missing, found.Stale, found.Differing, found.Orphaned, found.Ahead})
