@@ -143,7 +143,7 @@ func TestEveryKindOfWriteWorks(t *testing.T) {
 
 // The short run: one round or two, and always the same choices.
 func TestTheIndexIsEqualAfterFaults(t *testing.T) {
-	config, at := stack(t, 1)
+	config, at := stack(t, 11) // begins with Postgres and an indexer killed
 	config.Duration = 30 * time.Second
 	var out bytes.Buffer
 	report, err := run(testenv.Context(t, 9*time.Minute), config, at, &out, logger(t))

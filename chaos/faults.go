@@ -43,10 +43,11 @@ func (s *system) faults() []fault {
 	table = append(table,
 		fault{"shut postgres down at once", 2, []string{native.Postgres}, s.quitPostgres},
 		fault{"end Debezium's replication session", 4, []string{native.Postgres}, s.endReplication},
-		fault{"block writes to the index", 3, []string{native.Elasticsearch}, s.blockWrites},
+		fault{"block writes to the index", 3, []string{native.Elasticsearch, rebuilding}, s.blockWrites},
 		fault{"bad messages", 6, []string{native.Kafka}, s.letters.send},
 		fault{"rewind the group's offsets", 4, append(s.components.indexers(), native.Kafka), s.rewind},
 	)
+	table = append(table, s.commandFaults()...)
 	return append(table, s.linkFaults()...)
 }
 

@@ -89,6 +89,17 @@ func (l *link) behave(ctx context.Context, toxics ...toxic) error {
 	}
 }
 
+// mend starts the proxy when it could not be started before.
+func (l *link) mend(ctx context.Context) error {
+	l.mu.Lock()
+	broken := l.proxy == nil
+	l.mu.Unlock()
+	if broken {
+		return l.behave(ctx)
+	}
+	return nil
+}
+
 // close ends the proxy with its connections.
 func (l *link) close() {
 	l.mu.Lock()

@@ -86,7 +86,7 @@ func eachRecord(records kafka.RecordReader, from, to int64, found func(message))
 			return from, nil
 		}
 		if err != nil {
-			return from, err
+			return from, fmt.Errorf("read a record: %w", err)
 		}
 		key, keyErr := readBytes(record.Key)
 		value, valueErr := readBytes(record.Value)
@@ -106,5 +106,5 @@ func readBytes(b kafka.Bytes) (string, error) {
 	}
 	defer func() { _ = b.Close() }()
 	text, err := kafka.ReadAll(b)
-	return string(text), err //nolint:wrapcheck // readMessages says what is read
+	return string(text), err
 }

@@ -32,13 +32,14 @@ func (s *system) round(ctx context.Context, number int) (*Round, error) {
 		return result, err
 	}
 	lap(&result.WritingSeconds)
-	restarts, err := s.heal(ctx)
+	s.restarts = nil
+	err := s.heal(ctx)
 	lap(&result.HealingSeconds)
-	result.ConnectorRestarts = restarts
 	if err == nil {
 		err = s.judge(ctx, result)
 		lap(&result.CatchUpSeconds)
 	}
+	result.ConnectorRestarts = s.restarts
 	if ctx.Err() != nil {
 		return result, ctx.Err() //nolint:wrapcheck // the user has ended it
 	}

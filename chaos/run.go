@@ -39,7 +39,7 @@ func run(ctx context.Context, config Config, at addresses, out io.Writer, log *s
 
 // begin waits for our indexers and makes sure that the index is equal before anything is broken.
 func (s *system) begin(ctx context.Context, report *Report) error {
-	if _, err := s.heal(ctx); err != nil {
+	if err := s.heal(ctx); err != nil {
 		return err
 	}
 	v, err := s.verdict(ctx, fmt.Sprintf("seed %d, beginning, %d", s.config.Seed, time.Now().UnixNano()))

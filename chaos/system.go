@@ -42,7 +42,9 @@ type system struct {
 
 	// copying is held by a COPY that must not be cut, and shared by the faults that would cut it: see copyWithIDs.
 	copying sync.RWMutex
-	end     context.CancelFunc
+	// restarts are the reasons why the connector had to be restarted since the round began.
+	restarts []string
+	end      context.CancelFunc
 }
 
 // open starts our indexers, behind their proxies.

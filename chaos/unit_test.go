@@ -148,6 +148,10 @@ func TestLink(t *testing.T) {
 		require.NoError(t, l.behave(ctx), name)
 		require.NoError(t, ask(), name)
 	}
+	l.close()
+	require.Error(t, ask())
+	require.NoError(t, l.mend(ctx))
+	require.NoError(t, ask())
 }
 
 func TestEveryFaultOfTheNetworkIsKnownToTheProxy(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 )
 
 // catchUpPatience is how long the index may take to catch up once everything works.
-const catchUpPatience = 4 * time.Minute
+const catchUpPatience = 6 * time.Minute
 
 // markerID is the row that is written behind all others and waited for.
 const markerID = "c4a05000-0000-4000-8000-ffffffffffff"
@@ -88,6 +88,9 @@ func (s *system) mark(ctx context.Context, marker string) (position string, err 
 // awaitMarker waits until the marker has come through, and with it, into Kafka at least, all that was written before.
 func (s *system) awaitMarker(ctx context.Context, marker string) error {
 	return s.await(ctx, "the marker to arrive in the index", func(ctx context.Context) error {
+		if err := s.reviveConnector(ctx); err != nil { // it may fail late
+			return err
+		}
 		body, err := get(ctx, s.at.Elasticsearch+"/"+readAlias+"/_source/"+markerID)
 		if err != nil {
 			return err

@@ -146,7 +146,7 @@ func TestVerifyInterval(t *testing.T) {
 	t.Cleanup(func() {
 		_ = command.Process.Kill() // it has ended, unless the test has failed
 		if t.Failed() {
-			t.Logf("verify ended: %v, and said:\n%s", <-ended, &log)
+			t.Logf("verify ended with %v and said:\n%s", <-ended, &log)
 		}
 	})
 	waitMissing := func(want string) {

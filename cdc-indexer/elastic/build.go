@@ -112,7 +112,7 @@ func (b *Builder) Indices(ctx context.Context) ([]string, error) {
 	if err := json.Unmarshal(response, &indices); err != nil {
 		return nil, fmt.Errorf("list the indices %s-*: decode elasticsearch's answer: %w", b.names.Prefix, err)
 	}
-	ours := regexp.MustCompile("^" + regexp.QuoteMeta(b.names.Prefix) + "-[0-9]+$")
+	ours := b.ours()
 	return slices.Sorted(func(yield func(string) bool) {
 		for name := range indices {
 			if ours.MatchString(name) && !yield(name) {
@@ -122,9 +122,17 @@ func (b *Builder) Indices(ctx context.Context) ([]string, error) {
 	}), nil
 }
 
+// ours matches the names of our indices.
+func (b *Builder) ours() *regexp.Regexp {
+	return regexp.MustCompile("^" + regexp.QuoteMeta(b.names.Prefix) + "-[0-9]+$")
+}
+
 // Create creates an index for a build. While it is filled it has no replicas and no refreshes of its own: Finish gives
 // it those of the definition. notes are stored in it: see SetNote.
 func (b *Builder) Create(ctx context.Context, index string, definition Definition, notes map[string]any) (Build, error) {
+	if !b.ours().MatchString(index) {
+		return Build{}, fmt.Errorf("index %q: its name must be %s-NUMBER", index, b.names.Prefix)
+	}
 	settings := maps.Clone(definition.Settings)
 	settings["refresh_interval"], settings["number_of_replicas"] = "-1", 0
 	mappings := maps.Clone(definition.Mappings)
@@ -217,29 +225,45 @@ func (b *Builder) Swap(ctx context.Context, live string, build Build) error {
 	if err == nil {
 		return nil
 	}
-	if now, liveErr := b.Live(ctx); liveErr == nil && now == build.Index {
-		return nil // only the answer was lost
+	// Perhaps only the answer was lost, be it that ctx ended meanwhile.
+	if now, liveErr := b.Live(context.WithoutCancel(ctx)); liveErr == nil && now == build.Index {
+		return nil
 	}
 	return fmt.Errorf("swap %s for %s: %w", live, build.Index, err)
 }
 
 // Block refuses writes to an index from now on, and returns when those under way are done.
 func (b *Builder) Block(ctx context.Context, index string) error {
-	response, err := b.client.do(ctx, esapi.IndicesAddBlockRequest{Index: []string{index}, Block: "write"})
+	done, err := b.block(ctx, index)
+	if err == nil && !done {
+		// A block that is there already, perhaps because only the answer was lost, says nothing of the writes under way.
+		if err = b.Unblock(ctx, index); err == nil {
+			done, err = b.block(ctx, index)
+		}
+	}
+	if err == nil && !done {
+		err = errors.New("not all shards have confirmed")
+	}
 	if err != nil {
 		return fmt.Errorf("block writes to %s: %w", index, err)
+	}
+	return nil
+}
+
+// block says whether all shards have confirmed the block. Where there is one already, none does.
+func (b *Builder) block(ctx context.Context, index string) (confirmed bool, err error) {
+	response, err := b.client.do(ctx, esapi.IndicesAddBlockRequest{Index: []string{index}, Block: "write"})
+	if err != nil {
+		return false, err
 	}
 	var answer struct {
 		Acknowledged       bool `json:"acknowledged"`
 		ShardsAcknowledged bool `json:"shards_acknowledged"`
 	}
 	if err := json.Unmarshal(response, &answer); err != nil {
-		return fmt.Errorf("block writes to %s: decode elasticsearch's answer: %w", index, err)
+		return false, fmt.Errorf("decode elasticsearch's answer: %w", err)
 	}
-	if !answer.Acknowledged || !answer.ShardsAcknowledged {
-		return fmt.Errorf("block writes to %s: not all shards have confirmed", index)
-	}
-	return nil
+	return answer.Acknowledged && answer.ShardsAcknowledged, nil
 }
 
 // Unblock lets writes through again.

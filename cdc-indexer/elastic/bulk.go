@@ -180,10 +180,18 @@ func (w *Writer) sort(items []*item, answers []answer) verdict {
 	return v
 }
 
-func (v *verdict) reject() {
+// reject settles the items that can never be written. It returns those that are to be tried once more: an alias without a
+// write index refuses every document with the same words, and may have been mended since.
+func (v *verdict) reject() (doubtful []*item) {
 	for n, i := range v.rejected {
+		if v.why[n].kind == "illegal_argument_exception" && !i.doubted {
+			i.doubted = true
+			doubtful = append(doubtful, i)
+			continue
+		}
 		i.reject(v.why[n].kind, v.why[n].reason)
 	}
+	return doubtful
 }
 
 // again returns all that was not settled, for the case that rejections are not to be believed.

@@ -47,6 +47,14 @@ var buildBehaviours = map[string]func(*contract){
 		require.Equal(c.t, []string{unknownField}, c.bulk(put("a", "", `{"unknown":1}`)), "the mapping is as strict as it was")
 		c.refused(http.StatusNotFound, "index_not_found_exception", http.MethodGet, "/OTHER/_mapping", "")
 	},
+	"a block that is there already is not confirmed": func(c *contract) {
+		require.True(c.t, c.must(http.MethodPut, "/INDEX/_block/write", "").Get("shards_acknowledged").Bool())
+		again := c.must(http.MethodPut, "/INDEX/_block/write", "")
+		require.JSONEq(c.t, `{"acknowledged":true,"shards_acknowledged":false,"indices":[]}`, again.Raw)
+		c.must(http.MethodPut, "/INDEX/_settings", `{"index.blocks.write":null}`)
+		require.Equal(c.t, []string{"201"}, c.bulk(put("a", "", `{}`)))
+		require.True(c.t, c.must(http.MethodPut, "/INDEX/_block/write", "").Get("shards_acknowledged").Bool())
+	},
 	"sequence numbers tell what was written later": func(c *contract) {
 		written := func() int64 {
 			return c.must(http.MethodGet, "/INDEX/_stats/docs?level=shards&filter_path=indices.*.shards.*.seq_no.max_seq_no", "").

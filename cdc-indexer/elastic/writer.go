@@ -57,6 +57,8 @@ type item struct {
 	stored *storedDocument
 	// repeated is a delete that is written again only to keep its tombstone.
 	repeated bool
+	// doubted was rejected once for a reason that need not be its own.
+	doubted bool
 }
 
 func (i *item) settle(outcome change.Outcome) { i.result.Outcome = outcome }
@@ -132,7 +134,7 @@ func (w *Writer) round(ctx context.Context, items []*item) ([]*item, error) {
 		if err := w.CheckWriteAlias(ctx); err != nil {
 			return append(verdict.again(), verdict.conflicts...), err
 		}
-		verdict.reject()
+		verdict.retry = append(verdict.retry, verdict.reject()...)
 	}
 	left, err := w.resolve(ctx, verdict.conflicts)
 	return append(verdict.retry, left...), errors.Join(verdict.trouble, err)

@@ -70,12 +70,14 @@ func (x *index) create() *index {
 	return x
 }
 
+func (x *index) url() string { x.t.Helper(); return testenv.Address(x.t, testenv.ElasticsearchURL) }
+
 func (x *index) ctx() context.Context { return testenv.Context(x.t, time.Minute) }
 
 // request speaks to the server past the code under test.
 func (x *index) request(ctx context.Context, method, path, body string) (status int, answer map[string]any) {
 	x.t.Helper()
-	request, err := http.NewRequestWithContext(ctx, method, testenv.Address(x.t, testenv.ElasticsearchURL)+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, method, x.url()+path, strings.NewReader(body))
 	require.NoError(x.t, err)
 	request.Header.Set("Content-Type", "application/json")
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

@@ -182,7 +182,7 @@ func (b *build) index(what string, ctx context.Context, request func() error) er
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := request()
 		if permanent(err) {
-			return struct{}{}, backoff.Permanent(err) //nolint:wrapcheck // a mark for Retry, which takes it off again
+			return struct{}{}, backoff.Permanent(err)
 		}
 		return struct{}{}, err
 	}, backoff.WithBackOff(pause), backoff.WithMaxTries(tries), backoff.WithMaxElapsedTime(0))

@@ -148,6 +148,9 @@ func (r *Reindexer) Resume(ctx context.Context, options Options, force bool) (Re
 		if err := r.letWrite(ctx, state); err != nil {
 			return Result{}, err
 		}
+		if err := r.change(ctx, state, func(s *State) { s.Cutting = false }); err != nil {
+			return Result{}, err
+		}
 	}
 	if state.Kind == kindRollback { // or it was interrupted before it could write to its own index
 		if err := r.Index.Unblock(ctx, state.build.Index); err != nil {
@@ -191,11 +194,8 @@ func (r *Reindexer) work(ctx context.Context, state *State, options Options) (Re
 	defer stop()
 	b := &build{Reindexer: r, state: state, options: options, writer: r.Index.Writer(state.build), began: time.Now()}
 	result, err := b.run(watched)
-	if cause := context.Cause(watched); err != nil && cause != nil && !errors.Is(err, cause) {
-		err = errors.Join(cause, err)
-	}
 	if err != nil {
-		return result, fmt.Errorf("build index %s: %w", state.build.Index, err)
+		return result, fmt.Errorf("build index %s: %w", state.build.Index, because(watched, err))
 	}
 	stop() // the build is over, and its alias gone
 	return b.retire(ctx, result)

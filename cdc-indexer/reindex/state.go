@@ -112,9 +112,14 @@ func (r *Reindexer) takeOver(ctx context.Context, force bool) (*State, error) {
 	if !force && time.Since(state.SeenAt) < aliveFor {
 		return nil, fmt.Errorf("%w: %s, by %s; --force takes it away from a process that is alive", ErrBusy, build.Index, state.owner())
 	}
-	if state.build, err = r.Index.TakeOver(ctx, build); err != nil {
+	if build, err = r.Index.TakeOver(ctx, build); err != nil {
 		return nil, err
 	}
+	// Until just now its process may have gone on, and begun to hold writes back.
+	if _, state, err = r.Status(ctx); err != nil {
+		return nil, err
+	}
+	state.build = build
 	state.sign()
 	return state, r.save(ctx, state)
 }

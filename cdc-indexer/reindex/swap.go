@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"ticketing/cdc-indexer/elastic"
 )
 
 const (
@@ -106,7 +108,7 @@ func (b *build) cut(ctx context.Context, position Offsets, mark int64) (result R
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, b.heal(ctx))
+			err = errors.Join(because(ctx, err), b.heal(ctx))
 		}
 	}()
 	began := time.Now()
@@ -134,6 +136,14 @@ func (b *build) cut(ctx context.Context, position Offsets, mark int64) (result R
 	return b.result(before, documents, time.Since(began)), nil
 }
 
+// because adds to an error why the context ended that it comes from, if it did.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		return errors.Join(cause, err)
+	}
+	return err
+}
+
 // errUnhealed says that the old index may not have its writes back.
 var errUnhealed = errors.New("writes may still be blocked; `reindex --abort` or `reindex --resume` lets them through")
 
@@ -141,11 +151,37 @@ var errUnhealed = errors.New("writes may still be blocked; `reindex --abort` or 
 func (b *build) heal(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.options.CutTimeout)
 	defer cancel()
-	err := b.index("let writes through again", ctx, func() error { return b.letWrite(ctx, b.state) })
+	lost := false
+	err := b.index("let writes through again", ctx, func() error {
+		err := b.Index.Check(ctx, b.state.build)
+		if lost = errors.Is(err, elastic.ErrLost); lost {
+			return b.healLost(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		return b.letWrite(ctx, b.state)
+	})
 	if err != nil {
 		return fmt.Errorf("index %s: %w: %w", b.state.Live, errUnhealed, err)
 	}
+	if lost {
+		return nil
+	}
 	return b.change(ctx, b.state, func(s *State) { s.Cutting = false })
+}
+
+// healLost gives the writes back of a build that is another process's by now, or gone. If that process is about to swap
+// it is up to it: what got through to the old index then would be lost.
+func (b *build) healLost(ctx context.Context) error {
+	_, other, err := b.Status(ctx)
+	if err != nil && !errors.Is(err, elastic.ErrNoBuild) {
+		return err
+	}
+	if err == nil && other.Cutting {
+		return nil
+	}
+	return b.letWrite(ctx, b.state)
 }
 
 // compareCounts is a last look before the swap. The two need not be equal: writes go on, the new index knows rows whose

@@ -18,13 +18,16 @@ const together = 200
 
 // confirm looks at keys by themselves, row and document, and reports and repairs what really differs. The pipeline is
 // given time first: a change may have been on its way.
-func (r *run) confirm(ctx context.Context, keys []string) error {
+//
+// Strangers are documents that the range has no row for. Should there be a row all the same, then the document says that
+// its key is another one, and the range of the row looks at it, too.
+func (r *run) confirm(ctx context.Context, keys []string, strangers bool) error {
 	if len(keys) == 0 {
 		return nil
 	}
 	r.awaiting.Do(func() { r.await(ctx) })
 	for chunk := range slices.Chunk(keys, together) {
-		if err := r.confirmChunk(ctx, chunk); err != nil {
+		if err := r.confirmChunk(ctx, chunk, strangers); err != nil {
 			return err
 		}
 	}
@@ -42,7 +45,7 @@ func (r *run) await(ctx context.Context) {
 	}
 }
 
-func (r *run) confirmChunk(ctx context.Context, keys []string) error {
+func (r *run) confirmChunk(ctx context.Context, keys []string, strangers bool) error {
 	rows, err := r.snapshot.Fetch(ctx, keys)
 	if err != nil {
 		return fmt.Errorf("read %d rows again: %w", len(keys), err)
@@ -57,6 +60,9 @@ func (r *run) confirmChunk(ctx context.Context, keys []string) error {
 	}
 	var wrong []change.Change
 	for n, row := range rows {
+		if strangers && row.Op == change.Upsert {
+			continue
+		}
 		kind := r.judge(row, documents[n], now)
 		r.note(kind, row, documents[n])
 		if kind.repairable() {
@@ -112,10 +118,7 @@ func firstDifference(row, document []byte) *fieldDifference {
 	slices.Sort(names)
 	for _, name := range names {
 		a, b := inTable[name], inIndex[name]
-		if a.Type == gjson.Null && b.Type == gjson.Null { // or not there at all
-			continue
-		}
-		if !exactjson.Equal(a, b) {
+		if !exactjson.Equal(a, b) { // null and not there at all are the same
 			return &fieldDifference{name, a, b}
 		}
 	}

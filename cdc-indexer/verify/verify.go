@@ -125,7 +125,7 @@ func (v *Verifier) ranges(ctx context.Context, snapshot Snapshot, options Option
 	if options.Share <= 0 || options.Share >= 1 {
 		return all, nil
 	}
-	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] }) //nolint:gosec // a sample, not a secret
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] }) //nolint:gosec // a sample, no secret
 	return all[:max(1, int(float64(len(all))*options.Share))], nil
 }
 
@@ -164,7 +164,7 @@ func (r *run) compare(ctx context.Context, keys Range) error {
 	for key := range rows {
 		left = append(left, key)
 	}
-	if err := r.confirm(ctx, left); err != nil {
+	if err := r.confirm(ctx, left, false); err != nil {
 		return err
 	}
 	r.count(read, documents)
@@ -173,15 +173,21 @@ func (r *run) compare(ctx context.Context, keys Range) error {
 
 // strike takes the rows off the list that a page of documents is equal to, and looks at the other documents.
 func (r *run) strike(ctx context.Context, rows map[string]uint64, page []elastic.Document) error {
-	var suspects []string
+	var suspects, strangers []string
 	for _, document := range page {
 		sum, known := rows[document.ID]
 		delete(rows, document.ID)
-		if !known || sum != maphash.Bytes(r.seed, document.Row()) {
+		switch {
+		case !known:
+			strangers = append(strangers, document.ID)
+		case sum != maphash.Bytes(r.seed, document.Row()):
 			suspects = append(suspects, document.ID)
 		}
 	}
-	return r.confirm(ctx, suspects)
+	if err := r.confirm(ctx, suspects, false); err != nil {
+		return err
+	}
+	return r.confirm(ctx, strangers, true)
 }
 
 func (r *run) count(rows, documents int64) {

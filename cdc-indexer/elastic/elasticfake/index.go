@@ -89,10 +89,12 @@ func (s *Server) blockWrites(q *request) (any, *failure) {
 	}
 	blocked := make([]object, 0, len(targets))
 	for _, x := range targets {
+		if !x.blocked {
+			blocked = append(blocked, object{"name": x.name, "blocked": true})
+		}
 		x.blocked = true
-		blocked = append(blocked, object{"name": x.name, "blocked": true})
 	}
-	return object{"acknowledged": true, "shards_acknowledged": true, "indices": blocked}, nil
+	return object{"acknowledged": true, "shards_acknowledged": len(blocked) > 0, "indices": blocked}, nil
 }
 
 // changeSettings knows the write block; other settings that change nothing the fake does are accepted.

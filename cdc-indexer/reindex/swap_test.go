@@ -1,0 +1,164 @@
+package reindex_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"ticketing/cdc-indexer/elastic/elasticfake"
+	"ticketing/cdc-indexer/reindex"
+)
+
+func TestAFailedSwapGivesTheWritesBack(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.written("a", "1")
+		swaps := 0
+		s.fake.SetFault(func(r *http.Request) elasticfake.Fault {
+			lost := r.URL.Path == "/_aliases"
+			if lost {
+				swaps++
+			}
+			return elasticfake.Fault{Unreachable: lost}
+		})
+		_, err := s.reindexer(nil).Run(t.Context(), s.options())
+		require.ErrorContains(t, err, "build index x-000002: swap: ")
+		require.Greater(t, swaps, 5)
+		s.fake.SetFault(nil)
+		s.liveIs(first)
+		_, state, err := s.reindexer(nil).Status(t.Context())
+		require.NoError(t, err)
+		require.False(t, state.Cutting)
+
+		s.written("a", "2")
+		_, err = s.reindexer(nil).Resume(t.Context(), s.options(), true)
+		require.NoError(t, err)
+		s.liveIs(second)
+		require.Equal(t, map[string]string{"a": "2"}, s.held(second))
+	})
+}
+
+func TestASwapWhoseAnswerIsLostIsASwap(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.written("a", "1")
+		ctx, cancel := context.WithCancel(t.Context())
+		s.fake.SetFault(func(r *http.Request) elasticfake.Fault {
+			if r.URL.Path != "/_aliases" {
+				return elasticfake.Fault{}
+			}
+			cancel() // as the build's own watch does that no longer finds its alias
+			return elasticfake.Fault{LostResponse: true}
+		})
+		result, err := s.reindexer(nil).Run(ctx, s.options())
+		require.NoError(t, err)
+		require.Equal(t, second, result.Index)
+		s.fake.SetFault(nil)
+		s.liveIs(second)
+		require.True(t, s.blocked(first))
+	})
+}
+
+func TestWritesAreNotHeldBackForLong(t *testing.T) {
+	tests := map[string]struct {
+		stalls int // how many times the last reading does not come to an end
+		err    string
+	}{
+		"once":     {stalls: 1},
+		"for ever": {stalls: 1000, err: "not done within 10s"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, s *stage) {
+				s.written("a", "1")
+				stalled := 0
+				s.read = func(ctx context.Context) error {
+					if !s.blocked(first) {
+						return nil
+					}
+					if stalled++; stalled > test.stalls {
+						return nil
+					}
+					began := time.Now()
+					<-ctx.Done()
+					require.LessOrEqual(t, time.Since(began), 10*time.Second)
+					return ctx.Err()
+				}
+				_, err := s.reindexer(nil).Run(t.Context(), s.options())
+				if test.err == "" {
+					require.NoError(t, err)
+					s.liveIs(second)
+					return
+				}
+				require.ErrorContains(t, err, test.err)
+				require.Equal(t, 5, stalled)
+				s.liveIs(first)
+			})
+		})
+	}
+}
+
+func TestTheWritePauseIsMeasured(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.read = func(context.Context) error {
+			if s.blocked(first) {
+				s.pass(3 * time.Second)
+			}
+			return nil
+		}
+		require.Equal(t, 3*time.Second, s.run(nil).WritePause)
+	})
+}
+
+func TestDeleteOld(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		options := s.options()
+		options.DeleteOld = true
+		began := time.Now()
+		result, err := s.reindexer(nil).Run(t.Context(), options)
+		require.NoError(t, err)
+		require.True(t, result.OldDeleted)
+		require.Equal(t, time.Minute, time.Since(began), "an indexer may still write to it by name, which must be refused")
+		s.gone(first)
+		s.liveIs(second)
+	})
+}
+
+func TestDeleteOldInterrupted(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		options := s.options()
+		options.DeleteOld = true
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		result, err := s.reindexer(nil).Run(ctx, options)
+		require.ErrorContains(t, err, "the swap is done, and index x-000001 not deleted yet")
+		require.False(t, result.OldDeleted)
+		require.Equal(t, second, result.Index)
+		s.liveIs(second)
+		require.True(t, s.blocked(first))
+	})
+}
+
+func TestReached(t *testing.T) {
+	t.Parallel()
+	ends := reindex.Offsets{"a": {0, 5}, "b": {7}}
+	tests := map[string]struct {
+		position reindex.Offsets
+		want     bool
+	}{
+		"there":                                {reindex.Offsets{"a": {0, 5}, "b": {7}}, true},
+		"beyond":                               {reindex.Offsets{"a": {3, 9}, "b": {8}, "c": {1}}, true},
+		"one short":                            {reindex.Offsets{"a": {0, 5}, "b": {6}}, false},
+		"a partition is not there":             {reindex.Offsets{"a": {0}, "b": {7}}, false},
+		"a topic is not there":                 {reindex.Offsets{"a": {0, 5}}, false},
+		"an empty partition need not be there": {reindex.Offsets{"a": {}, "b": {7}}, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, test.want, test.position.Reached(ends))
+		})
+	}
+	require.True(t, reindex.Offsets{}.Reached(reindex.Offsets{"a": {0, 0}}))
+}
