@@ -79,7 +79,7 @@ test: ## Run all tests, with real components beside them; no Docker needed
 .PHONY: test-suites
 test-suites:
 	@$(GO) test -race -timeout 12m $(PACKAGES)
-	@$(GO) test -race -timeout 10m -count=1 ./e2e/...
+	@$(GO) test -race -timeout 20m -count=1 ./e2e/...
 	@$(GO) test -race -timeout 15m -count=1 ./chaos/...
 
 # Built first, so that Ctrl-C reaches it.
@@ -104,7 +104,7 @@ test-docker: ## Run the tests of the adapters, and end to end, on containers
 	  TEST_POSTGRES_URL="postgres://postgres:$${POSTGRES_PASSWORD:-postgres}@127.0.0.1:15432/ticketing?sslmode=disable" \
 	  TEST_KAFKA_BROKERS=127.0.0.1:19092 TEST_CONNECT_URL=http://127.0.0.1:18083 TEST_ELASTICSEARCH_URL=http://127.0.0.1:19200 \
 	  TEST_EVENTAPI_URL=http://127.0.0.1:18080 TEST_INDEXER_URL=http://127.0.0.1:18082 \
-	  $(GO) test -race -timeout 15m -count=1 ./e2e/...
+	  $(GO) test -race -timeout 25m -count=1 ./e2e/...
 
 .PHONY: lint
 lint: .bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run the linters
