@@ -12,9 +12,9 @@ endif
 # asked for by the targets that need it only
 GO = $(or $(shell command -v go),$(error Go 1.26 or newer is missing: install it as https://go.dev/doc/install says))
 
-# all packages but the end-to-end tests, and of these those that meet the servers
-PACKAGES = $(shell $(GO) list ./... | grep -vE '/e2e(/|$$)')
-ADAPTER_PACKAGES = $(shell $(GO) list ./... | grep -vE '/(e2e|stack|demo|model)(/|$$)')
+# all packages but those that stop servers, and of these those that meet the servers
+PACKAGES = $(shell $(GO) list ./... | grep -vE '/(e2e|chaos)(/|$$)')
+ADAPTER_PACKAGES = $(shell $(GO) list ./... | grep -vE '/(e2e|chaos|stack|demo|model)(/|$$)')
 GOLANGCI_LINT_VERSION := v2.15.0
 
 # A second project, for the tests, beside the one that `make up` runs
@@ -75,11 +75,22 @@ test: ## Run all tests, with real components beside them; no Docker needed
 	@$(GO) run ./stack tools
 	@$(GO) run ./stack exec -- $(MAKE) --no-print-directory test-suites
 
-# Behind `stack exec`. The end-to-end tests stop components, so nothing else runs beside them.
+# Behind `stack exec`. The end-to-end tests and the fault tests stop components, so nothing else runs beside them.
 .PHONY: test-suites
 test-suites:
 	@$(GO) test -race -timeout 12m $(PACKAGES)
-	@$(GO) test -race -timeout 10m -count=1 ./e2e/...
+	@$(GO) test -race -timeout 20m -count=1 ./e2e/...
+	@$(GO) test -race -timeout 15m -count=1 ./chaos/...
+
+# Built first, so that Ctrl-C reaches it.
+.PHONY: chaos
+chaos: DURATION ?= 10m
+chaos: SEED ?= 1
+chaos: REPORT ?= .stack/chaos.md
+chaos: ## Break things at random under writes, and compare: DURATION=30m SEED=7 REPORT=FILE.md
+	@mkdir -p .bin $(dir $(REPORT))
+	@$(GO) build -o .bin/chaos ./chaos
+	@$(GO) run ./stack exec -- .bin/chaos --duration $(DURATION) --seed $(SEED) --report $(REPORT)
 
 .PHONY: test-docker
 test-docker: ## Run the tests of the adapters, and end to end, on containers
@@ -93,7 +104,7 @@ test-docker: ## Run the tests of the adapters, and end to end, on containers
 	  TEST_POSTGRES_URL="postgres://postgres:$${POSTGRES_PASSWORD:-postgres}@127.0.0.1:15432/ticketing?sslmode=disable" \
 	  TEST_KAFKA_BROKERS=127.0.0.1:19092 TEST_CONNECT_URL=http://127.0.0.1:18083 TEST_ELASTICSEARCH_URL=http://127.0.0.1:19200 \
 	  TEST_EVENTAPI_URL=http://127.0.0.1:18080 TEST_INDEXER_URL=http://127.0.0.1:18082 \
-	  $(GO) test -race -timeout 15m -count=1 ./e2e/...
+	  $(GO) test -race -timeout 25m -count=1 ./e2e/...
 
 .PHONY: lint
 lint: .bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run the linters

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"ticketing/cdc-indexer/consumer"
 	"ticketing/cdc-indexer/elastic"
+	"ticketing/cdc-indexer/health"
 )
 
 // admin serves what operators and their tools look at.
@@ -32,6 +34,7 @@ type admin struct {
 type readiness struct {
 	consumer func() consumer.Status
 	writer   *elastic.Writer
+	watched  func() []health.Finding // what lies around the indexer
 }
 
 // errStarting is the index's state until it has been looked at.
@@ -81,7 +84,8 @@ func (a *admin) setIndex(err error) { a.index.Store(&err) }
 // readyAnswer is the body of /readyz.
 type readyAnswer struct {
 	Ready    bool              `json:"ready"`
-	Parts    map[string]string `json:"parts"` // "ok", or what is wrong
+	Parts    map[string]string `json:"parts"`            // "ok", or what is wrong
+	Checks   map[string]string `json:"checks,omitempty"` // likewise, of what lies around the indexer; some seconds old
 	Warnings []string          `json:"warnings,omitempty"`
 	Consumer consumer.Status   `json:"consumer"`
 }
@@ -89,7 +93,7 @@ type readyAnswer struct {
 // ready answers 200 when changes get through, and 503 with the part that holds them up when they do not.
 func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
 	status := a.readiness.consumer()
-	answer := readyAnswer{Ready: true, Parts: map[string]string{}, Warnings: status.Warnings, Consumer: status}
+	answer := readyAnswer{Ready: true, Parts: map[string]string{}, Checks: map[string]string{}, Warnings: status.Warnings, Consumer: status}
 	index := *a.index.Load()
 	if index == nil {
 		index = a.lookAtIndex(r.Context())
@@ -102,12 +106,35 @@ func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
 			answer.Ready, answer.Parts[name] = false, err.Error()
 		}
 	}
+	answer.add(a.readiness.watched())
 	w.Header().Set("Content-Type", "application/json")
 	if !answer.Ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	if err := json.NewEncoder(w).Encode(answer); err != nil {
 		a.logger.DebugContext(r.Context(), "readiness not delivered", "error", err)
+	}
+}
+
+// add puts in what was found around the indexer. Of Kafka and Elasticsearch the indexer itself knows more, and sooner.
+func (r *readyAnswer) add(findings []health.Finding) {
+	r.Warnings = slices.Clone(r.Warnings) // the consumer's
+	for _, f := range findings {
+		part := string(f.Part)
+		switch {
+		case f.Part == health.PartKafka || f.Part == health.PartElasticsearch:
+		case f.State == health.Failed:
+			r.Ready = false
+			if before := r.Checks[part]; before != "" && before != "ok" {
+				r.Checks[part] = before + "; " + f.Summary
+				continue
+			}
+			r.Checks[part] = f.Summary
+		case f.State == health.Warning:
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s: %s. %s", part, f.Summary, f.Action))
+		default:
+			r.Checks[part] = "ok"
+		}
 	}
 }
 

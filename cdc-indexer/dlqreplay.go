@@ -145,8 +145,21 @@ func (t *tableRows) Close() {
 }
 
 // openRows connects to the table and takes a snapshot of it. The function that it returns gives both back.
-func openRows(_ context.Context, _ string, _ pipeline.Pipeline, _ *slog.Logger) (deadletter.Rows, func(), error) {
-	return nil, nil, errors.New("reading rows from the table is not built in yet")
+func openRows(ctx context.Context, url string, p pipeline.Pipeline, logger *slog.Logger) (deadletter.Rows, func(), error) {
+	const connections, patience = 1, 10 * time.Minute
+	rows, err := databaseFlags{DatabaseURL: url}.open(ctx, p, connections)
+	if err != nil {
+		return nil, nil, fmt.Errorf("table %s: %w", p.Table, err)
+	}
+	snapshot, err := snapshots{rows, patience, logger}.take(ctx)
+	if err != nil {
+		rows.Close()
+		return nil, nil, fmt.Errorf("take a snapshot of table %s: %w", p.Table, err)
+	}
+	return snapshot, func() {
+		_ = snapshot.Close(context.WithoutCancel(ctx)) // all has been read
+		rows.Close()
+	}, nil
 }
 
 type dlqDropCommand struct {

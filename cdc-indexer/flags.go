@@ -62,6 +62,38 @@ type databaseFlags struct {
 	DatabaseURL string `help:"URL of the database that holds the table; the role indexer of init-sql has the rights it takes." default:"postgres://indexer:indexer@localhost:5432/ticketing" env:"CDC_INDEXER_DATABASE_URL"`
 }
 
+type connectFlags struct {
+	ConnectURL string `help:"Address of Kafka Connect's REST interface." default:"http://localhost:8083" env:"CDC_INDEXER_CONNECT_URL"`
+}
+
+// limitFlags say from where on a number is worth a warning.
+type limitFlags struct {
+	MaxSlotWAL   int64         `help:"Warn when Postgres keeps more of its log than this for the replication slot, in bytes." name:"max-slot-wal" default:"2147483648" env:"CDC_INDEXER_MAX_SLOT_WAL"`
+	MaxClockSkew time.Duration `help:"Warn when a server's clock differs more than this from this machine's." default:"1s" env:"CDC_INDEXER_MAX_CLOCK_SKEW"`
+}
+
+func (f limitFlags) validate() error {
+	return errors.Join(
+		mustBe(f.MaxSlotWAL > 0, "max-slot-wal", "above 0"),
+		mustBe(f.MaxClockSkew > 0, "max-clock-skew", "above 0"),
+	)
+}
+
+// watchFlags are for run: what is not given is not watched, and consuming goes on without.
+type watchFlags struct {
+	DatabaseURL   string        `help:"URL of the database that holds the table, to watch slot, publication and clock; the role indexer of init-sql has the rights it takes. Empty: not watched." env:"CDC_INDEXER_DATABASE_URL"`
+	ConnectURL    string        `help:"Address of Kafka Connect's REST interface, to watch the connector. Empty: not watched." env:"CDC_INDEXER_CONNECT_URL"`
+	CheckInterval time.Duration `help:"How often to look at what lies around the indexer; more often while something is wrong." default:"30s" env:"CDC_INDEXER_CHECK_INTERVAL"`
+	limitFlags
+}
+
+func (f watchFlags) validate() error {
+	return errors.Join(
+		mustBe(f.CheckInterval >= time.Second && f.CheckInterval <= time.Hour, "check-interval", "1s to 1h"),
+		f.limitFlags.validate(),
+	)
+}
+
 // mustBe returns an error that names the flag unless ok.
 func mustBe(ok bool, flag, want string) error {
 	if ok {

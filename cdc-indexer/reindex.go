@@ -90,9 +90,9 @@ func (f *buildFlags) open(ctx context.Context, logger *slog.Logger) (*workshop, 
 		return nil, fmt.Errorf("table %s: %w", p.Table, err)
 	}
 	log := consumer.NewLog(consumer.LogConfig{
-		Brokers: f.KafkaBrokers, Topics: p.Topics, FetchBytes: f.FetchBytes, Concurrency: f.Workers,
+		Brokers: f.KafkaBrokers, Topics: p.Topics, FetchBytes: f.FetchBytes, Concurrency: max(f.Workers, 6),
 	}, newDecoder(p).Decode)
-	builder := elastic.NewBuilder(client, names(p), elastic.NewMetrics(prometheus.NewRegistry()))
+	builder := elastic.NewBuilder(client, indexNames(p), elastic.NewMetrics(prometheus.NewRegistry()))
 	w := &workshop{
 		pipeline: p, definition: definition, client: client, builder: builder, table: rows,
 		reindexer: &reindex.Reindexer{
@@ -124,11 +124,6 @@ func (w *workshop) checkSlot(ctx context.Context) error {
 		return fmt.Errorf("%w; register the connector first, then reindex", err)
 	}
 	return nil
-}
-
-// names are those of a pipeline's index.
-func names(p pipeline.Pipeline) elastic.Names {
-	return elastic.Names{Prefix: p.Index.Prefix, ReadAlias: p.Index.ReadAlias, WriteAlias: p.Index.WriteAlias}
 }
 
 func (f *buildFlags) options(w *workshop) reindex.Options {

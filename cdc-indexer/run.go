@@ -27,7 +27,10 @@ type runCommand struct {
 	FetchBytes     int                `help:"How much to ask for in one fetch of one partition. Two such fetches a partition are in memory at the most." default:"524288" env:"CDC_INDEXER_FETCH_BYTES"`
 	Concurrency    int                `help:"Bulk requests under way at the same time." default:"4" env:"CDC_INDEXER_CONCURRENCY"`
 	SessionTimeout time.Duration      `help:"How long Kafka waits for a silent member before its partitions go to others." default:"10s" env:"CDC_INDEXER_SESSION_TIMEOUT"`
+	PurgeInterval  time.Duration      `help:"How often to remove tombstones that no message left in the topics can need; 0 is never." default:"1h" env:"CDC_INDEXER_PURGE_INTERVAL"`
+	PurgeMargin    time.Duration      `help:"How much older than the oldest message left in the topics a tombstone must be." default:"24h" env:"CDC_INDEXER_PURGE_MARGIN"`
 	DrainTimeout   time.Duration      `help:"How long a batch under way may take when a partition is taken away or the program stops." default:"5s" env:"CDC_INDEXER_DRAIN_TIMEOUT"`
+	Watch          watchFlags         `embed:""`
 }
 
 // Validate is called by kong; its error names the flag.
@@ -38,7 +41,10 @@ func (c *runCommand) Validate() error {
 		mustBe(c.Concurrency >= 1 && c.Concurrency <= 64, "concurrency", "1 to 64"),
 		mustBe(c.SessionTimeout >= 6*time.Second && c.SessionTimeout <= 5*time.Minute, "session-timeout", "6s to 5m, the brokers' default limits"),
 		mustBe(c.DrainTimeout > 0 && c.DrainTimeout < c.SessionTimeout, "drain-timeout", "above 0 and below --session-timeout, or the group gives up on a member that drains"),
+		mustBe(c.PurgeInterval >= 0, "purge-interval", "0 or above"),
+		mustBe(c.PurgeMargin >= elastic.RefreshAfter, "purge-margin", elastic.RefreshAfter.String()+" or more"),
 		c.Elasticsearch.validate(),
+		c.Watch.validate(),
 	)
 }
 
@@ -69,26 +75,43 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		SessionTimeout: c.SessionTimeout, DrainTimeout: c.DrainTimeout,
 	}, newDecoder(p).Decode, writer, refresher, deadLetters{letters}, consumer.NewMetrics(registry), logger)
 
-	server := newAdmin(c.Listen, registry, readiness{consumer: member.Status, writer: writer}, logger)
+	watcher, closeSources, err := c.newWatcher(p, client, registry, logger)
+	if err != nil {
+		return err
+	}
+	defer closeSources()
+	server := newAdmin(c.Listen, registry, readiness{consumer: member.Status, writer: writer, watched: watcher.Findings}, logger)
 	if err := server.listen(ctx); err != nil {
 		return err
 	}
-	return runAll(ctx, server, refresher, func(ctx context.Context) error {
-		names := elastic.Names{Prefix: p.Index.Prefix, ReadAlias: p.Index.ReadAlias, WriteAlias: p.Index.WriteAlias}
-		if err := ensureIndex(ctx, client, names, definition, server, logger); err != nil {
+	background := []func(context.Context){refresher.Run, server.serve}
+	if c.PurgeInterval > 0 {
+		log := consumer.NewLog(consumer.LogConfig{Brokers: c.KafkaBrokers, Topics: p.Topics}, newDecoder(p).Decode)
+		defer log.Close()
+		tombstones := &purging{elastic.NewPurger(client, indexNames(p), elasticMetrics), log, c.PurgeInterval, c.PurgeMargin, logger}
+		background = append(background, tombstones.run)
+	}
+	return runAll(ctx, background, func(ctx context.Context) error {
+		if err := ensureIndex(ctx, client, indexNames(p), definition, server, logger); err != nil {
 			return err
 		}
+		var watching sync.WaitGroup
+		defer watching.Wait()
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		watching.Go(func() { watcher.Run(ctx) })
 		return member.Run(ctx)
 	})
 }
 
-// runAll runs the parts until ctx ends or work fails. The server answers until everything else has stopped, so that
-// a drain can be watched.
-func runAll(ctx context.Context, server *admin, refresher *elastic.Refresher, work func(context.Context) error) error {
+// runAll runs the parts until ctx ends or work fails. Those in the background go on until work has stopped, so that a
+// drain can be watched.
+func runAll(ctx context.Context, background []func(context.Context), work func(context.Context) error) error {
 	var parts sync.WaitGroup
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	parts.Go(func() { refresher.Run(background) })
-	parts.Go(func() { server.serve(background) })
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	for _, part := range background {
+		parts.Go(func() { part(running) })
+	}
 	err := work(ctx)
 	stop()
 	parts.Wait()

@@ -103,9 +103,9 @@ func (c *verifyCommand) open(ctx context.Context, logger *slog.Logger) (*inspect
 	log := consumer.NewLog(consumer.LogConfig{Brokers: c.KafkaBrokers, Topics: p.Topics}, newDecoder(p).Decode)
 	metrics := elastic.NewMetrics(prometheus.NewRegistry())
 	i := &inspection{
-		verifyCommand: c, pipeline: p, logger: logger, builder: elastic.NewBuilder(client, names(p), metrics),
+		verifyCommand: c, pipeline: p, logger: logger, builder: elastic.NewBuilder(client, indexNames(p), metrics),
 		verifier: &verify.Verifier{
-			Table: compared{snapshots{rows, c.WaitTransactions, logger}}, Index: elastic.NewReader(client, names(p)), Keys: p.Key, Same: rows.Same,
+			Table: compared{snapshots{rows, c.WaitTransactions, logger}}, Index: elastic.NewReader(client, indexNames(p)), Keys: p.Key, Same: rows.Same,
 		},
 		close: func() {
 			log.Close()
@@ -247,8 +247,11 @@ func (w *pipelineWait) poll(ctx context.Context, who string, ask func() (bool, e
 	defer tick.Stop()
 	for {
 		done, err := ask()
-		if done && err == nil {
+		switch {
+		case done && err == nil:
 			return nil
+		case errors.Is(err, table.ErrNoSlot): // nothing comes through it, however long one waits
+			return err
 		}
 		select {
 		case <-ctx.Done():

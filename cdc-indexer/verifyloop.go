@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -22,14 +23,15 @@ func (i *inspection) keepVerifying(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
-	served := make(chan error, 1)
 	server := metricsServer(registry)
-	go func() { served <- server.Serve(listener) }()
+	var serving sync.WaitGroup
+	failed := make(chan error, 1)
+	serving.Go(func() { failed <- server.Serve(listener) })
 	defer func() {
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		_ = server.Shutdown(limited)
-		<-served
+		serving.Wait()
 	}()
 	for {
 		report, err := i.verify(ctx)
@@ -46,8 +48,7 @@ func (i *inspection) keepVerifying(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-served:
-			served <- err
+		case err := <-failed:
 			return fmt.Errorf("serve metrics: %w", err)
 		case <-time.After(i.Interval):
 		}

@@ -16,7 +16,7 @@ Every code block below is one transaction.
 
 // recordings are the databases that the captured envelopes come from.
 func recordings() []recording {
-	return []recording{eventsRecording(), typesRecording(), unusualRecording()}
+	return []recording{eventsRecording(), typesRecording(), valuesRecording(), unusualRecording()}
 }
 
 func eventsRecording() recording {

@@ -40,7 +40,7 @@ func TestASecondTableIsFilesOnly(t *testing.T) {
 	topics := []string{"seat-created", "seat-updated", "seat-deleted"}
 	testenv.Topics(t, 3, topics...)
 	testenv.Topics(t, 1, "seat-dlq")
-	register(t, conn)
+	register(t, conn, "seats")
 	startIndexer(t, filepath.Join("testdata", "seats.yaml"))
 
 	run(t, conn, `INSERT INTO public.seats VALUES ('after', 9007199254740993, '123456789012345678901234567890.0123456789', E'{"a":\n 1.10}', true)`)
@@ -64,8 +64,9 @@ func TestASecondTableIsFilesOnly(t *testing.T) {
 	require.Contains(t, string(found), "1.10")
 }
 
-// register registers the connector of the second table, and takes it and its slot away in the end.
-func register(t *testing.T, conn *pgx.Conn) {
+// register registers the connector of the second table, or another one like it of that name, and takes it and its slot
+// away in the end.
+func register(t *testing.T, conn *pgx.Conn, name string, settings ...string) {
 	t.Helper()
 	connectors := program(t, "connectors")
 	connect := func(ctx context.Context, args ...string) ([]byte, error) {
@@ -73,13 +74,17 @@ func register(t *testing.T, conn *pgx.Conn) {
 		command.Env = append(os.Environ(), "CONNECT_URL="+testenv.Address(t, testenv.ConnectURL))
 		return command.CombinedOutput()
 	}
-	output, err := connect(testenv.Context(t, 3*time.Minute), "register", filepath.Join("testdata", "seats.json"))
+	args := []string{"register", filepath.Join("testdata", "seats.json"), "--name", name}
+	for _, setting := range settings {
+		args = append(args, "--set", setting)
+	}
+	output, err := connect(testenv.Context(t, 3*time.Minute), args...)
 	require.NoError(t, err, "%s", output)
 	cleanup(t, func(ctx context.Context) error {
-		if output, err := connect(ctx, "delete", "--yes", "seats"); err != nil {
+		if output, err := connect(ctx, "delete", "--yes", name); err != nil {
 			return fmt.Errorf("delete connector: %w: %s", err, output)
 		}
-		return dropSlot(ctx, conn, "seats")
+		return dropSlot(ctx, conn, name)
 	})
 }
 

@@ -483,7 +483,7 @@ func TestSkippedOffsetsAreNoticed(t *testing.T) {
 				g.commit(0, 0, test.committed)
 			}
 			if test.deleted > 0 {
-				testenv.DeleteRecords(t, g.client, g.topics[0], 0, test.deleted)
+				testenv.DeleteRecords(t, g.topics[0], 0, test.deleted)
 			}
 			c := g.start("a")
 			testenv.Eventually(t, time.Minute, g.has(values[test.deleted:]...))

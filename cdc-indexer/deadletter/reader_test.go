@@ -340,19 +340,18 @@ func TestNoKafka(t *testing.T) {
 func TestLettersThatHaveExpired(t *testing.T) {
 	t.Parallel()
 	l := newLetters(t, 1)
-	client := testenv.KafkaClient(t)
 	large := strings.Repeat("x", 1<<20)
 	for range 6 { // each in a fetch of its own
 		l.put("reason", large)
 	}
-	testenv.DeleteRecords(t, client, l.topic, 0, 2)
+	testenv.DeleteRecords(t, l.topic, 0, 2)
 	_, err := l.One(l.ctx(), deadletter.ID{Offset: 1})
 	require.ErrorIs(t, err, deadletter.ErrNoLetter)
 
 	var found []string
 	_, err = l.Each(l.ctx(), deadletter.Selection{}, func(e deadletter.Entry) error {
 		if len(found) == 0 { // and some while they are being read
-			testenv.DeleteRecords(t, client, l.topic, 0, 5)
+			testenv.DeleteRecords(t, l.topic, 0, 5)
 		}
 		found = append(found, e.ID.String())
 		return nil
@@ -360,7 +359,7 @@ func TestLettersThatHaveExpired(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"0:2", "0:5"}, found)
 
-	testenv.DeleteRecords(t, client, l.topic, 0, 6)
+	testenv.DeleteRecords(t, l.topic, 0, 6)
 	_, counts := l.find(deadletter.Selection{})
 	require.Zero(t, counts)
 }

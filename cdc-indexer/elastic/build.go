@@ -208,8 +208,12 @@ func (b *Builder) Release(ctx context.Context, build Build) error {
 }
 
 // Swap moves both aliases from the live index to the build, and ends the build, in one step: a search or a write sees
-// the one index or the other.
+// the one index or the other. All that was written to the build can be searched by then: searches must not go back to
+// what it was at its last refresh.
 func (b *Builder) Swap(ctx context.Context, live string, build Build) error {
+	if err := refreshAlias(ctx, b.client, build.Index); err != nil {
+		return fmt.Errorf("swap %s for %s: %w", live, build.Index, err)
+	}
 	writeIndex := true
 	err := b.aliases(ctx,
 		remove(build.Index, build.Alias),

@@ -327,7 +327,7 @@ func (l modelLog) Committed(context.Context) (reindex.Offsets, error) {
 func (l modelLog) Read(ctx context.Context, from, to reindex.Offsets, each func(context.Context, []change.Change) error) error {
 	if l.steps.lateOffsets && !l.late {
 		from, _ = l.Committed(ctx)
-		l.builder.late = true
+		l.late = true
 	}
 	for _, p := range l.h.kafka.places {
 		if from[string(p.topic)][p.partition] < int64(l.h.kafka.starts[p]) {

@@ -182,9 +182,9 @@ func (b *build) index(what string, ctx context.Context, request func() error) er
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := request()
 		if permanent(err) {
-			err = backoff.Permanent(err)
+			return struct{}{}, backoff.Permanent(err)
 		}
-		return struct{}{}, err //nolint:wrapcheck // it is request's
+		return struct{}{}, err
 	}, backoff.WithBackOff(pause), backoff.WithMaxTries(tries), backoff.WithMaxElapsedTime(0))
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)

@@ -10,7 +10,7 @@ func appendBit(dst, value []byte) ([]byte, error) {
 	if len(value) != 5 {
 		return nil, errMalformed
 	}
-	return appendBool(dst, value[4:]), nil
+	return appendBool(dst, value[4:5]), nil
 }
 
 // appendBits appends a bit string as base64: the last bit is the lowest of the first byte, and zeros in front of the

@@ -88,8 +88,12 @@ func TestSame(t *testing.T) {
 		generated: map[string]bool{"made": true},
 		points:    []point{{name: "location"}},
 		columns: []column{
-			{name: "text", kind: simpleKinds["text"]}, {name: "float", kind: simpleKinds["float8"]}, {name: "real", kind: simpleKinds["float4"]},
-			{name: "money", kind: simpleKinds["money"]}, {name: "date", kind: simpleKinds["date"]}, {name: "point", kind: simpleKinds["point"]},
+			{name: "text", kind: simpleKinds["text"]},
+			{name: "float", kind: simpleKinds["float8"]},
+			{name: "real", kind: simpleKinds["float4"]},
+			{name: "money", kind: simpleKinds["money"]},
+			{name: "date", kind: simpleKinds["date"]},
+			{name: "point", kind: simpleKinds["point"]},
 			{name: "floats", kind: arrayKind(typeOf{name: "float8"}, simpleKinds["float8"])},
 		},
 	}

@@ -99,7 +99,7 @@ func TestSnapshotWaitsForTransactionsThatHaveWritten(t *testing.T) {
 	_, err = newer.Exec(t.Context(), "COMMIT")
 	require.NoError(t, err)
 	require.NoError(t, <-snapshot.done)
-	require.Len(t, readAll(t, snapshot.taken, table.Range{}), 2)
+	require.Len(t, readAll(t, snapshot.taken), 2)
 }
 
 func TestSnapshotDoesNotWaitForOthers(t *testing.T) {
@@ -159,7 +159,7 @@ func TestSnapshotStandsBetweenTheChangesBeforeAndAfterIt(t *testing.T) {
 	require.Less(t, order.LSN, after)
 	require.EqualValues(t, 7, order.LSN%8) // records start at multiples of 8: the next one is later, and none is in between
 	require.Equal(t, int64(3)<<56|order.LSN, order.Version)
-	for _, c := range readAll(t, snapshot, table.Range{}) {
+	for _, c := range readAll(t, snapshot) {
 		require.Equal(t, change.Change{Key: first, Order: order, Op: change.Upsert, Document: c.Document, CommittedAt: c.CommittedAt, Read: true}, c)
 		require.WithinDuration(t, time.Now(), c.CommittedAt, time.Minute)
 	}
@@ -174,7 +174,7 @@ func TestConcurrentReadsSeeOneSnapshot(t *testing.T) {
 	d.exec(t, insert(third))
 	d.exec(t, "DELETE FROM events WHERE id = $1", first)
 	d.exec(t, "UPDATE events SET title = 'changed' WHERE id = $1", second)
-	want := readAll(t, snapshot, table.Range{})
+	want := readAll(t, snapshot)
 	require.Len(t, want, 2)
 	require.Contains(t, string(want[second].Document), `"title":"T"`)
 
@@ -196,7 +196,7 @@ func TestConcurrentReadsSeeOneSnapshot(t *testing.T) {
 		})
 	}
 	require.NoError(t, readers.Wait())
-	now := readAll(t, takeSnapshot(t, open(t, config)), table.Range{})
+	now := readAll(t, takeSnapshot(t, open(t, config)))
 	require.Contains(t, now, third)
 	require.NotContains(t, now, first)
 }
@@ -211,7 +211,7 @@ func TestReadEndsWithYield(t *testing.T) {
 	enough := errors.New("enough")
 	err := snapshot.Read(testenv.Context(t, time.Minute), table.Range{}, func(change.Change) error { return enough })
 	require.ErrorIs(t, err, enough)
-	require.Len(t, readAll(t, snapshot, table.Range{}), 1000) // on the only connection
+	require.Len(t, readAll(t, snapshot), 1000) // on the only connection
 }
 
 func TestClosedSnapshotIsGone(t *testing.T) {
@@ -236,7 +236,7 @@ func TestSnapshotKeepsTheTablesDefinition(t *testing.T) {
 	_, err = impatient.Exec(t.Context(), "ALTER TABLE events ADD COLUMN never text")
 	require.ErrorContains(t, err, "lock timeout")
 
-	require.Contains(t, string(readAll(t, snapshot, table.Range{})[first].Document), `"later":"x"`) // added after Open
+	require.Contains(t, string(readAll(t, snapshot)[first].Document), `"later":"x"`) // added after Open
 	require.NoError(t, snapshot.Close(t.Context()))
 	_, err = impatient.Exec(t.Context(), "ALTER TABLE events DROP COLUMN later")
 	require.NoError(t, err)
@@ -249,7 +249,7 @@ func TestTheRolesSettingsDoNotMatter(t *testing.T) {
 	d := newDatabase(t, `ALTER TABLE events ADD i interval DEFAULT '1 day 02:00', ADD b bytea DEFAULT '\x00ff', ADD f float8 DEFAULT 0.1,
 		ADD dr daterange DEFAULT '[2026-02-03,2026-02-04)', ADD tr tstzrange DEFAULT '[2026-02-03 00:00Z,)', ADD ts timestamptz DEFAULT '2026-02-03 00:00Z'`)
 	d.fill(t, 10_000) // more than fits between server and client
-	want := readAll(t, takeSnapshot(t, open(t, d.config(t))), table.Range{})
+	want := readAll(t, takeSnapshot(t, open(t, d.config(t))))
 	for _, setting := range []string{
 		"idle_in_transaction_session_timeout = 100", "statement_timeout = 100", "transaction_timeout = 100", "DateStyle = German", "IntervalStyle = iso_8601",
 		`TimeZone = "Asia/Kolkata"`, "bytea_output = escape", "extra_float_digits = -15", "default_transaction_isolation = serializable", "client_encoding = LATIN1",

@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 )
 
@@ -28,7 +27,7 @@ type deleteRecordsPartition struct {
 
 func (*deleteRecordsRequest) ApiKey() protocol.ApiKey { return protocol.DeleteRecords } //nolint:revive // the library's interface
 
-// Broker says who gets the request: these tests have one broker only, which leads every partition.
+// Broker says who gets the request: the tests have one broker only, which leads every partition.
 func (*deleteRecordsRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
 	return cluster.Brokers[cluster.Controller], nil
 }
@@ -55,18 +54,19 @@ func init() {
 	protocol.Register(&deleteRecordsRequest{}, &deleteRecordsResponse{})
 }
 
-// DeleteRecords takes the messages below offset out of a partition.
-func DeleteRecords(t testing.TB, client *kafka.Client, topic string, partition int32, offset int64) {
+// DeleteRecords takes the messages below offset out of a partition, as retention would.
+func DeleteRecords(t testing.TB, topic string, partition int32, offset int64) {
 	t.Helper()
+	client := KafkaClient(t)
 	answer, err := client.Transport.RoundTrip(Context(t, 30*time.Second), client.Addr, &deleteRecordsRequest{
 		Topics:    []deleteRecordsTopic{{Name: topic, Partitions: []deleteRecordsPartition{{Partition: partition, Offset: offset}}}},
 		TimeoutMs: 10_000,
 	})
 	if err != nil {
-		t.Fatalf("delete records: %v", err)
+		t.Fatalf("delete records of %s/%d: %v", topic, partition, err)
 	}
 	result := answer.(*deleteRecordsResponse).Topics[0].Partitions[0]
 	if result.ErrorCode != 0 || result.LowWatermark != offset {
-		t.Fatalf("delete records: %v, the log starts at %d", kafka.Error(result.ErrorCode), result.LowWatermark)
+		t.Fatalf("delete records of %s/%d: error %d, the log begins at %d", topic, partition, result.ErrorCode, result.LowWatermark)
 	}
 }

@@ -79,12 +79,15 @@ func Components(s Settings) []supervisor.Component {
 			Name: Connector, After: []string{Connect, Schema, Topics}, Step: s.registerConnector,
 		},
 		{
-			Name: Indexer, After: []string{Topics, Elasticsearch}, Address: httpURL(s.Ports.Indexer),
+			// It needs no connector to run, but it watches it, and without it nothing arrives.
+			Name: Indexer, After: []string{Topics, Elasticsearch, Connector}, Address: httpURL(s.Ports.Indexer),
 			Command: []string{s.Program(Indexer), "run"}, Dir: s.Root,
 			Env: []string{
 				"CDC_INDEXER_LISTEN=" + address(s.Ports.Indexer),
 				"CDC_INDEXER_KAFKA_BROKERS=" + address(s.Ports.Kafka),
 				"CDC_INDEXER_ELASTICSEARCH_URL=" + httpURL(s.Ports.Elasticsearch),
+				"CDC_INDEXER_DATABASE_URL=" + s.databaseURL("indexer", s.Passwords.Indexer, Database),
+				"CDC_INDEXER_CONNECT_URL=" + httpURL(s.Ports.Connect),
 			},
 			Inputs:   []string{s.Program(Indexer), filepath.Join(s.Root, "cdc-indexer", "pipelines")},
 			StopWait: 30 * time.Second,

@@ -90,6 +90,7 @@ func TestSelect(t *testing.T) {
 		{[]string{Connect, Elasticsearch}, []string{Kafka, Topics, Connect, Elasticsearch}},
 		{[]string{EventAPI}, []string{Postgres, Schema, EventAPI}},
 		{[]string{Connector}, []string{Postgres, Schema, Kafka, Topics, Connect, Connector}},
+		{[]string{Indexer}, []string{Postgres, Schema, Kafka, Topics, Connect, Elasticsearch, Connector, Indexer}},
 	} {
 		selected, err := Select(table, test.ask)
 		require.NoError(t, err)
@@ -117,6 +118,24 @@ func TestConfigurationIsFilledIn(t *testing.T) {
 		require.Contains(t, string(text), want)
 		require.NotContains(t, string(text), "{{")
 	}
+}
+
+// Only a private stack has a second Kafka listener, which sends its clients to a proxy.
+func TestKafkaBehindAProxy(t *testing.T) {
+	t.Parallel()
+	s := settings(t)
+	listeners := func() string {
+		require.NoError(t, s.configure("server.properties", "server.properties"))
+		text, err := os.ReadFile(s.config("server.properties"))
+		require.NoError(t, err)
+		return string(text)
+	}
+	require.Contains(t, listeners(), ",PROXIED://"+s.Environment()["TEST_KAFKA_PROXIED"]+"\n")
+	require.Contains(t, listeners(), ",PROXIED://"+s.Environment()["TEST_KAFKA_PROXY"]+"\n")
+
+	s.Ports.KafkaProxied, s.Ports.KafkaProxy = 0, 0
+	require.NotContains(t, listeners(), "PROXIED://")
+	require.NotContains(t, s.Environment(), "TEST_KAFKA_PROXY")
 }
 
 func TestClosedFolders(t *testing.T) {

@@ -29,6 +29,10 @@ type Settings struct {
 // Ports are the TCP ports of the components.
 type Ports struct {
 	Postgres, Kafka, KafkaController, Connect, Elasticsearch, ElasticsearchTransport, EventAPI, Indexer int
+
+	// KafkaProxied is a second port of Kafka, whose clients are sent on to KafkaProxy: that is where the fault tests put
+	// a proxy between the two. Private stacks have them; zero is none.
+	KafkaProxied, KafkaProxy int
 }
 
 // Passwords are those of the database's superuser and of the roles of init-sql.
@@ -78,10 +82,10 @@ func PortsFromEnvironment() (Ports, error) {
 	return ports, nil
 }
 
-// FreePorts returns ports that nobody listens on at the moment.
+// FreePorts returns ports that nobody listens on at the moment, for a private stack.
 func FreePorts() (Ports, error) {
 	var ports Ports
-	for _, port := range ports.Each() {
+	for _, port := range append(ports.Each(), Port{Value: &ports.KafkaProxied}, Port{Value: &ports.KafkaProxy}) {
 		// All stay open until the last is found, so that no two are the same.
 		listener, err := net.Listen("tcp", Host+":0") //nolint:noctx // does not wait
 		if err != nil {
@@ -134,7 +138,7 @@ func httpURL(port int) string { return "http://" + address(port) }
 
 // Environment returns the variables by which tests and tools find this stack.
 func (s Settings) Environment() map[string]string {
-	return map[string]string{
+	variables := map[string]string{
 		"STACK_STATE":            s.State,
 		"TEST_POSTGRES_URL":      s.databaseURL("postgres", s.Passwords.Postgres, Database),
 		"TEST_KAFKA_BROKERS":     address(s.Ports.Kafka),
@@ -147,4 +151,9 @@ func (s Settings) Environment() map[string]string {
 		"DEBEZIUM_DB_PASSWORD":   s.Passwords.Debezium,
 		"INDEXER_DB_PASSWORD":    s.Passwords.Indexer,
 	}
+	if s.Ports.KafkaProxied != 0 {
+		variables["TEST_KAFKA_PROXIED"] = address(s.Ports.KafkaProxied)
+		variables["TEST_KAFKA_PROXY"] = address(s.Ports.KafkaProxy)
+	}
+	return variables
 }
