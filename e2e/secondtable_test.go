@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,7 +66,7 @@ func TestASecondTableIsFilesOnly(t *testing.T) {
 }
 
 // register registers the connector of the second table, or another one like it of that name, and takes it and its slot
-// away in the end.
+// away in the end, and the index with them: the test may run again beside the same servers.
 func register(t *testing.T, conn *pgx.Conn, name string, settings ...string) {
 	t.Helper()
 	connectors := program(t, "connectors")
@@ -81,8 +82,11 @@ func register(t *testing.T, conn *pgx.Conn, name string, settings ...string) {
 	output, err := connect(testenv.Context(t, 3*time.Minute), args...)
 	require.NoError(t, err, "%s", output)
 	cleanup(t, func(ctx context.Context) error {
-		if output, err := connect(ctx, "delete", "--yes", name); err != nil {
+		if output, err := connect(ctx, "delete", "--yes", "--offsets", name); err != nil {
 			return fmt.Errorf("delete connector: %w: %s", err, output)
+		}
+		if _, _, err := call(ctx, http.MethodDelete, elasticsearch(t)+"/"+name+"-000001", nil, nil); err != nil {
+			return err
 		}
 		return dropSlot(ctx, conn, name)
 	})
