@@ -24,6 +24,7 @@ type builder struct {
 	h       *history
 	steps   steps
 	client  *elastic.Client
+	direct  *elastic.Client // past the network, for the history's own questions
 	running *attempt
 	next    int // session number
 	waiting *pendingSnapshot
@@ -61,12 +62,12 @@ type deadKey struct{}
 // firstBuilder keeps the builder's sessions apart from the indexers'.
 const firstBuilder = 1 << 20
 
-func newBuilder(h *history, s steps, client *elastic.Client) *builder {
-	return &builder{Rand: h.Rand, h: h, steps: s, client: client, next: firstBuilder}
+func newBuilder(h *history, s steps, client, direct *elastic.Client) *builder {
+	return &builder{Rand: h.Rand, h: h, steps: s, client: client, direct: direct, next: firstBuilder}
 }
 
-func (b *builder) reindexer() *reindex.Reindexer {
-	index := reindex.Index(elastic.NewBuilder(b.client, names, elastic.NewMetrics(prometheus.NewRegistry())))
+func (b *builder) reindexer(client *elastic.Client) *reindex.Reindexer {
+	index := reindex.Index(elastic.NewBuilder(client, names, elastic.NewMetrics(prometheus.NewRegistry())))
 	return &reindex.Reindexer{
 		Table: modelTable{b}, Log: modelLog{b}, Index: brokenIndex{index, b},
 	}
@@ -87,7 +88,7 @@ func (b *builder) act() {
 	if b.running != nil || b.h.connector.phase < reading {
 		return // without the connector's slot, what is deleted after the snapshot would be in no stream
 	}
-	r, options := b.reindexer(), b.options()
+	r, options := b.reindexer(b.client), b.options()
 	interrupted := b.interrupted()
 	switch choice := b.IntN(6); {
 	case interrupted && choice == 0:
@@ -195,12 +196,9 @@ func (b *builder) pausing() bool {
 }
 
 // interrupted says whether a build is left that nobody works at.
-func (b *builder) interrupted() (left bool) {
-	b.h.past(func() {
-		_, _, err := b.reindexer().Status(context.Background())
-		left = err == nil
-	})
-	return left
+func (b *builder) interrupted() bool {
+	_, _, err := b.reindexer(b.direct).Status(context.Background())
+	return err == nil
 }
 
 // settled says whether nothing is under way, and begins what it takes to get there.

@@ -127,7 +127,11 @@ func newHistory(seed uint64, r rule, s shape, traced bool) (*history, error) {
 		h.group.batch = 1
 	}
 	h.group.rebalance(false)
-	h.builder = newBuilder(h, r.build, client)
+	direct, err := elastic.NewClient(elastic.Config{URL: "http://elasticsearch", Transport: h.server})
+	if err != nil {
+		return nil, err
+	}
+	h.builder = newBuilder(h, r.build, client, direct)
 	h.vandal = &vandal{h: h}
 	h.draw(s)
 	h.network.open = true
@@ -249,13 +253,6 @@ func (h *history) toggleWriteBlock() {
 
 func (h *history) unblock() {
 	h.mustRequest(http.MethodPut, "/"+names.WriteAlias+"/_settings", `{"index.blocks.write":null}`)
-}
-
-// past makes requests past the network.
-func (h *history) past(do func()) {
-	h.network.open = true
-	do()
-	h.network.open = false
 }
 
 // settle ends all faults and lets the pipeline catch up.
