@@ -237,6 +237,7 @@ type modelTable struct{ *builder }
 
 // Snapshot is taken by the history, in look.
 func (t modelTable) Snapshot(ctx context.Context) (reindex.Snapshot, error) {
+	t.h.touch()
 	position := t.h.postgres.position
 	if !t.steps.ownPosition {
 		position--
@@ -300,6 +301,7 @@ func (s modelSnapshot) row(key string) change.Change {
 type modelLog struct{ *builder }
 
 func (l modelLog) offsets(at func(place) int) reindex.Offsets {
+	l.h.touch()
 	offsets := reindex.Offsets{}
 	for _, p := range l.h.kafka.places {
 		offsets[string(p.topic)] = append(offsets[string(p.topic)], int64(at(p)))
@@ -323,6 +325,7 @@ func (l modelLog) Committed(context.Context) (reindex.Offsets, error) {
 }
 
 func (l modelLog) Read(ctx context.Context, from, to reindex.Offsets, each func(context.Context, []change.Change) error) error {
+	l.h.touch()
 	if l.steps.lateOffsets && !l.late {
 		from, _ = l.Committed(ctx)
 		l.late = true

@@ -114,5 +114,6 @@ func (s verifiedSnapshot) Fetch(_ context.Context, keys []string) ([]change.Chan
 }
 
 func (s verifiedSnapshot) Now(context.Context) (change.Order, error) {
+	s.h.touch()
 	return newOrder(s.h.postgres.position, s.h.postgres.position), nil
 }
