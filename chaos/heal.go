@@ -69,7 +69,7 @@ func (s *system) reviveConnector(ctx context.Context) error {
 		return fmt.Errorf("the connector does not run: %s", status)
 	}
 	failure := kafkaconnect.FailedError{Status: status}
-	s.log.WarnContext(ctx, "the connector has failed and is restarted", "error", failure.Error())
+	s.log.DebugContext(ctx, "the connector has failed and is restarted", "error", failure.Error())
 	s.restarts = append(s.restarts, causes(failure.Error()))
 	if err := s.connect.Restart(ctx, connector, true); err != nil {
 		return fmt.Errorf("restart the connector: %w", err)

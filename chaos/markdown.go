@@ -15,6 +15,7 @@ const limits = `## What is left out
   ([dbz#1554](https://github.com/debezium/dbz/issues/1554)). Rows copied with their primary keys do; those that get
   them from the column's default do not. No fault interrupts Debezium while a COPY of the first kind is on its way; a
   comparison and repair of the index is the remedy where that happens.
+- Nothing is broken before Debezium has noted its first position: it would take a second snapshot.
 - The network between Kafka Connect and the servers is not broken by itself; Connect, Kafka and Postgres are killed,
   stopped and paused instead, and the replication session is ended.
 - The same seed makes the same choices of writes and faults, but how they meet in time differs from run to run.
