@@ -158,11 +158,11 @@ func (h *history) draw(s shape) {
 		snapshotCrashes = 10
 	}
 	builds, builderCrashes, vandalism, expiry := 0, 0, 0, 0
-	if s.builds || h.IntN(4) == 0 {
+	if s.builds || h.IntN(12) == 0 { // they take many steps, too
 		builds, builderCrashes, expiry = 4, rare(2), 4
 	}
 	h.expires = expiry > 0
-	if s.vandals || h.IntN(8) == 0 {
+	if s.vandals || h.IntN(16) == 0 {
 		vandalism = 1
 	}
 	h.actions = []action{
