@@ -62,8 +62,12 @@ func (s *system) runCommand(ctx context.Context, args ...string) error {
 		password = "indexer"
 	}
 	database.User = url.UserPassword("indexer", password)
-	command := exec.CommandContext(ctx, filepath.Join(s.config.Root, ".bin", native.Indexer), args...) //nolint:gosec // our own program
-	command.Dir = s.config.Root
+	root, err := filepath.Abs(s.config.Root)
+	if err != nil {
+		return fmt.Errorf("find the checkout: %w", err)
+	}
+	command := exec.CommandContext(ctx, filepath.Join(root, ".bin", native.Indexer), args...) //nolint:gosec // our own program
+	command.Dir = root
 	command.Env = append(os.Environ(),
 		"CDC_INDEXER_KAFKA_BROKERS="+s.at.Kafka, "CDC_INDEXER_ELASTICSEARCH_URL="+s.at.Elasticsearch,
 		"CDC_INDEXER_ELASTICSEARCH_TIMEOUT=10s", "CDC_INDEXER_DATABASE_URL="+database.String())
