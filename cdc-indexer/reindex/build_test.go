@@ -198,12 +198,26 @@ func TestAMuchSmallerIndexIsRefused(t *testing.T) {
 func TestALogThatIsWrittenFasterThanItIsRead(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.read = func(context.Context) error {
-			s.pass(time.Second)
+			s.pass(3 * time.Second)
 			return nil
 		}
 		_, err := s.reindexer(nil).Run(t.Context(), s.options())
-		require.ErrorContains(t, err, "changes come faster than they can be indexed: the last 20 rounds took no less than 1s")
+		require.ErrorContains(t, err, "changes come faster than they can be indexed: the last 20 rounds took no less than 3s")
 		s.liveIs(first)
+	})
+}
+
+// On a busy machine a round may never be as short as one would like; one that is short enough will do.
+func TestAMachineOnWhichEveryRoundTakesASecond(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.read = func(context.Context) error {
+			s.pass(time.Second)
+			return nil
+		}
+		result, err := s.reindexer(nil).Run(t.Context(), s.options())
+		require.NoError(t, err)
+		require.Less(t, result.WritePause, 2*time.Second)
+		s.liveIs(second)
 	})
 }
 

@@ -13,6 +13,9 @@ const (
 	// nearlyThere is how long the last round of catching up may have taken before writes are held back: about as
 	// much is left to do then.
 	nearlyThere = 500 * time.Millisecond
+	// steady is how many rounds may pass without getting nearer before a round of a quarter of what writes may be held back
+	// for is near enough: on a busy machine no round may ever be as short as nearlyThere.
+	steady = 3
 	// hopeless is how many rounds may pass without getting nearer.
 	hopeless = 20
 	// cutTries is how often a swap is tried that fails for reasons which may pass.
@@ -79,7 +82,7 @@ func (b *build) catchUp(ctx context.Context, position Offsets) (Offsets, error) 
 		}
 		position = ends
 		took := time.Since(began)
-		if took <= nearlyThere {
+		if took <= nearlyThere || worse >= steady && took <= b.options.CutTimeout/4 {
 			return position, nil
 		}
 		if best == 0 || took < best {
