@@ -232,45 +232,6 @@ func (b *Builder) Swap(ctx context.Context, live string, build Build) error {
 	return fmt.Errorf("swap %s for %s: %w", live, build.Index, err)
 }
 
-// Block refuses writes to an index from now on, and returns when those under way are done.
-func (b *Builder) Block(ctx context.Context, index string) error {
-	done, err := b.block(ctx, index)
-	if err == nil && !done {
-		// A block that is there already, perhaps because only the answer was lost, says nothing of the writes under way.
-		if err = b.Unblock(ctx, index); err == nil {
-			done, err = b.block(ctx, index)
-		}
-	}
-	if err == nil && !done {
-		err = errors.New("not all shards have confirmed")
-	}
-	if err != nil {
-		return fmt.Errorf("block writes to %s: %w", index, err)
-	}
-	return nil
-}
-
-// block says whether all shards have confirmed the block. Where there is one already, none does.
-func (b *Builder) block(ctx context.Context, index string) (confirmed bool, err error) {
-	response, err := b.client.do(ctx, esapi.IndicesAddBlockRequest{Index: []string{index}, Block: "write"})
-	if err != nil {
-		return false, err
-	}
-	var answer struct {
-		Acknowledged       bool `json:"acknowledged"`
-		ShardsAcknowledged bool `json:"shards_acknowledged"`
-	}
-	if err := json.Unmarshal(response, &answer); err != nil {
-		return false, fmt.Errorf("decode elasticsearch's answer: %w", err)
-	}
-	return answer.Acknowledged && answer.ShardsAcknowledged, nil
-}
-
-// Unblock lets writes through again.
-func (b *Builder) Unblock(ctx context.Context, index string) error {
-	return b.putSettings(ctx, index, map[string]any{"index.blocks.write": nil})
-}
-
 // Delete deletes an index, which no alias may lead to but that of a build. One that is gone is no error.
 func (b *Builder) Delete(ctx context.Context, index string) error {
 	live, err := b.Live(ctx)

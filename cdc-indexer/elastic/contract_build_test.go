@@ -55,6 +55,16 @@ var buildBehaviours = map[string]func(*contract){
 		require.Equal(c.t, []string{"201"}, c.bulk(put("a", "", `{}`)))
 		require.True(c.t, c.must(http.MethodPut, "/INDEX/_block/write", "").Get("shards_acknowledged").Bool())
 	},
+	"the cluster's state tells of blocks": func(c *contract) {
+		blocks := func() string {
+			return c.must(http.MethodGet, "/_cluster/state/blocks/INDEX?filter_path=blocks.indices", "").Raw
+		}
+		require.JSONEq(c.t, `{}`, blocks())
+		c.must(http.MethodPut, "/INDEX/_block/write", "")
+		require.JSONEq(c.t, c.names.Replace(`{"blocks":{"indices":{"INDEX":{"8":{"description":"index write (api)","retryable":false,"levels":["write"]}}}}}`), blocks())
+		c.must(http.MethodPut, "/INDEX/_settings", `{"index.blocks.write":null}`)
+		require.JSONEq(c.t, `{}`, blocks())
+	},
 	"sequence numbers tell what was written later": func(c *contract) {
 		written := func() int64 {
 			return c.must(http.MethodGet, "/INDEX/_stats/docs?level=shards&filter_path=indices.*.shards.*.seq_no.max_seq_no", "").

@@ -118,21 +118,12 @@ func (i inspection) indices(ctx context.Context, index *health.Index) error {
 	if err := i.get(ctx, "the health of "+asked[0], esapi.ClusterHealthRequest{Index: asked, Level: "indices"}, &states); err != nil {
 		return err
 	}
-	var settings map[string]struct {
-		Settings map[string]any `json:"settings"`
-	}
-	flat := true
-	request := esapi.IndicesGetSettingsRequest{Index: asked, Name: []string{"index.blocks.*"}, FlatSettings: &flat}
-	if err := i.get(ctx, "the blocks of "+asked[0], request, &settings); err != nil {
+	blocks, err := writeBlocks(ctx, i.client, asked...)
+	if err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(states.Indices)) {
-		state := health.IndexState{Name: name, Health: states.Indices[name].Status}
-		for _, block := range []string{"index.blocks.write", "index.blocks.read_only", "index.blocks.read_only_allow_delete"} {
-			if settings[name].Settings[block] == "true" {
-				state.Blocks = append(state.Blocks, block)
-			}
-		}
+		state := health.IndexState{Name: name, Health: states.Indices[name].Status, Blocks: blocks[name]}
 		index.Indices = append(index.Indices, state)
 	}
 	return nil

@@ -97,6 +97,20 @@ func (s *Server) blockWrites(q *request) (any, *failure) {
 	return object{"acknowledged": true, "shards_acknowledged": len(blocked) > 0, "indices": blocked}, nil
 }
 
+// clusterBlocks answers with what there is of the cluster's state with filter_path=blocks.indices.
+func (s *Server) clusterBlocks(q *request) (any, *failure) {
+	indices := object{}
+	for _, x := range s.targets(q.name) {
+		if x.blocked {
+			indices[x.name] = object{"8": object{"description": "index write (api)", "retryable": false, "levels": []string{"write"}}}
+		}
+	}
+	if len(indices) == 0 {
+		return object{}, nil
+	}
+	return object{"blocks": object{"indices": indices}}, nil
+}
+
 // changeSettings knows the write block; other settings that change nothing the fake does are accepted.
 func (s *Server) changeSettings(q *request) (any, *failure) {
 	targets := s.targets(q.name)

@@ -202,26 +202,27 @@ type operation struct {
 
 // operations by method and path; * stands for an index or alias.
 var operations = map[string]operation{
-	"PUT *":              {run: (*Server).createIndex},
-	"HEAD *":             {run: (*Server).indexExists},
-	"DELETE *":           {run: (*Server).deleteIndex},
-	"PUT */_block/write": {run: (*Server).blockWrites},
-	"PUT */_settings":    {run: (*Server).changeSettings},
-	"POST */_refresh":    {run: (*Server).refreshTarget},
-	"POST */_bulk":       {run: (*Server).bulk, parameters: []string{"require_alias", "refresh"}, lines: true},
-	"POST _bulk":         {run: (*Server).bulk, lines: true},
-	"POST */_mget":       {run: (*Server).mget, parameters: []string{"_source", "_source_includes"}},
-	"POST */_search":     {run: (*Server).search},
-	"POST */_count":      {run: (*Server).count},
-	"GET _alias/*":       {run: (*Server).getAlias},
-	"GET */_alias":       {run: (*Server).getIndexAliases},
-	"PUT */_mapping":     {run: (*Server).putMapping},
-	"GET */_mapping":     {run: (*Server).getMapping},
-	"GET */_stats/docs":  {run: (*Server).stats, parameters: []string{"level"}},
-	"POST */_pit":        {run: (*Server).openPointInTime, parameters: []string{"keep_alive"}},
-	"DELETE _pit":        {run: (*Server).closePointInTime},
-	"POST _search":       {run: (*Server).searchPointInTime},
-	"POST _aliases":      {run: (*Server).updateAliases},
+	"PUT *":                       {run: (*Server).createIndex},
+	"HEAD *":                      {run: (*Server).indexExists},
+	"DELETE *":                    {run: (*Server).deleteIndex},
+	"PUT */_block/write":          {run: (*Server).blockWrites},
+	"PUT */_settings":             {run: (*Server).changeSettings},
+	"GET _cluster/state/blocks/*": {run: (*Server).clusterBlocks},
+	"POST */_refresh":             {run: (*Server).refreshTarget},
+	"POST */_bulk":                {run: (*Server).bulk, parameters: []string{"require_alias", "refresh"}, lines: true},
+	"POST _bulk":                  {run: (*Server).bulk, lines: true},
+	"POST */_mget":                {run: (*Server).mget, parameters: []string{"_source", "_source_includes"}},
+	"POST */_search":              {run: (*Server).search},
+	"POST */_count":               {run: (*Server).count},
+	"GET _alias/*":                {run: (*Server).getAlias},
+	"GET */_alias":                {run: (*Server).getIndexAliases},
+	"PUT */_mapping":              {run: (*Server).putMapping},
+	"GET */_mapping":              {run: (*Server).getMapping},
+	"GET */_stats/docs":           {run: (*Server).stats, parameters: []string{"level"}},
+	"POST */_pit":                 {run: (*Server).openPointInTime, parameters: []string{"keep_alive"}},
+	"DELETE _pit":                 {run: (*Server).closePointInTime},
+	"POST _search":                {run: (*Server).searchPointInTime},
+	"POST _aliases":               {run: (*Server).updateAliases},
 }
 
 func (s *Server) route(r *http.Request, parameters url.Values, body []byte, fault Fault) (any, *failure) {
@@ -251,6 +252,8 @@ func split(r *http.Request) (pattern, name string) {
 	switch {
 	case first == "_alias" && rest != "":
 		return r.Method + " _alias/*", rest
+	case strings.HasPrefix(rest, "state/blocks/"):
+		return r.Method + " _cluster/state/blocks/*", strings.TrimPrefix(rest, "state/blocks/")
 	case strings.HasPrefix(first, "_"):
 		return r.Method + " " + strings.Trim(r.URL.Path, "/"), ""
 	case rest == "":
