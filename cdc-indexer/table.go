@@ -109,6 +109,12 @@ type topics struct {
 	logger *slog.Logger
 }
 
+// Starts returns where the topics begin.
+func (t topics) Starts(ctx context.Context) (reindex.Offsets, error) {
+	offsets, err := t.log.Starts(ctx)
+	return reindex.Offsets(offsets), err
+}
+
 // Ends returns where the topics end.
 func (t topics) Ends(ctx context.Context) (reindex.Offsets, error) {
 	offsets, err := t.log.Ends(ctx)

@@ -159,7 +159,12 @@ type lastVerify struct {
 	Repaired    int64     `json:"repaired"`
 }
 
+// remember keeps the outcome in the live index, unless one is being built beside it: a build writes notes there, too, and
+// one of the two might get lost. The new index has not been compared anyway.
 func (i *inspection) remember(ctx context.Context, r verify.Report) error {
+	if _, err := i.builder.Find(ctx); !errors.Is(err, elastic.ErrNoBuild) {
+		return err
+	}
 	live, err := i.builder.Live(ctx)
 	if err != nil {
 		return err

@@ -104,7 +104,7 @@ func (b *builder) act() {
 	case choice == 0:
 		b.begin("rollback", func(ctx context.Context) error {
 			_, err := r.Rollback(ctx, "", options)
-			if errors.Is(err, reindex.ErrNothingKept) {
+			if errors.Is(err, reindex.ErrNothingKept) || errors.Is(err, reindex.ErrExpired) {
 				return nil
 			}
 			return err
@@ -318,6 +318,10 @@ func (l modelLog) Ends(context.Context) (reindex.Offsets, error) {
 		l.builder.ends = l.ends()
 	}
 	return l.builder.ends, nil
+}
+
+func (l modelLog) Starts(context.Context) (reindex.Offsets, error) {
+	return l.offsets(func(p place) int { return l.h.kafka.starts[p] }), nil
 }
 
 func (l modelLog) Committed(context.Context) (reindex.Offsets, error) {

@@ -37,6 +37,8 @@ type Table interface {
 
 // Log is the topics with the changes.
 type Log interface {
+	// Starts returns the first offset of every partition that has not expired.
+	Starts(ctx context.Context) (Offsets, error)
 	Ends(ctx context.Context) (Offsets, error)
 	// Committed returns how far the running indexers have come for sure.
 	Committed(ctx context.Context) (Offsets, error)

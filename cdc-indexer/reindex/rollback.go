@@ -9,6 +9,9 @@ import (
 // ErrNothingKept says that there is no index to go back to.
 var ErrNothingKept = errors.New("no former index is kept")
 
+// ErrExpired says that changes which an index would need are not in the topics any more.
+var ErrExpired = errors.New("the changes since it was swapped out have expired from the topics: build a new index with `reindex`, with the former mapping if that is what is wanted back")
+
 // Rollback brings a kept index up to date and makes it the live one again. index is its name; empty: the one that was
 // swapped out last. The index that is live now is kept in its turn.
 func (r *Reindexer) Rollback(ctx context.Context, index string, options Options) (Result, error) {
@@ -22,6 +25,13 @@ func (r *Reindexer) Rollback(ctx context.Context, index string, options Options)
 	index, kept, err := r.kept(ctx, live, index)
 	if err != nil {
 		return Result{}, err
+	}
+	starts, err := r.Log.Starts(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if !kept.Offsets.Reached(starts) {
+		return Result{}, fmt.Errorf("index %s: %w", index, ErrExpired)
 	}
 	state := newState(kindRollback, live)
 	state.From, state.Position, state.Copied = kept.Offsets, kept.Position, true

@@ -56,6 +56,25 @@ func TestRollbackWithNothingKept(t *testing.T) {
 	})
 }
 
+// What cannot be caught up with is refused before anything is changed.
+func TestRollbackAfterMessagesHaveExpired(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.written("a", "1")
+		s.run(nil)
+		s.written("a", "2", "b", "1")
+		s.expired = 1
+		_, err := s.reindexer(nil).Rollback(t.Context(), "", s.options())
+		require.NoError(t, err, "it holds all that has expired")
+		s.expired = 4
+		_, err = s.reindexer(nil).Rollback(t.Context(), "", s.options())
+		require.ErrorIs(t, err, reindex.ErrExpired)
+		require.ErrorContains(t, err, second)
+		s.liveIs(first)
+		_, _, err = s.reindexer(nil).Status(t.Context())
+		require.ErrorIs(t, err, elastic.ErrNoBuild)
+	})
+}
+
 func TestRollbackToAnIndexByName(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.written("a", "1")

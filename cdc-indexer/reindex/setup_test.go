@@ -47,6 +47,7 @@ type stage struct {
 	rows      []change.Change
 	position  int64           // of the write-ahead log
 	messages  []change.Change // in the only partition of the only topic
+	expired   int64           // how many of the messages are gone
 	committed int64           // how far the running indexer has come
 	snapshots int
 	read      func(ctx context.Context) error // before the log is read
@@ -176,6 +177,13 @@ func (s snapshot) Parts(_ context.Context, rows int) (parts []reindex.Part, err 
 }
 
 const topic = "changes"
+
+// Starts is where the only partition begins.
+func (s *stage) Starts(context.Context) (reindex.Offsets, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return reindex.Offsets{topic: {s.expired}}, nil
+}
 
 // Ends is where the only partition ends.
 func (s *stage) Ends(context.Context) (reindex.Offsets, error) {
