@@ -21,7 +21,7 @@ func TestUnblockWhileABlockIsPutUp(t *testing.T) {
 	w := newWorkshop(t)
 	defer w.hammer()()
 	live := w.names.First()
-	for range 20 {
+	for range 5 {
 		dying, die := context.WithCancel(w.ctx())
 		var asking sync.WaitGroup
 		asking.Go(func() { _ = w.Block(dying, live) }) // it dies
@@ -73,9 +73,9 @@ func TestInspectSeesABlockWithoutASetting(t *testing.T) {
 func (w *workshop) hammer() (stop func()) {
 	var stopped atomic.Bool
 	var writing sync.WaitGroup
-	const batch, writers = 2000, 4
+	const batch, writers = 1000, 2
 	body := strings.Repeat(`{"index":{}}`+"\n"+`{"title":"`+strings.Repeat("some words ", 20)+`"}`+"\n", batch)
-	ctx := w.ctx()
+	ctx := testenv.Context(w.t, 5*time.Minute) // the test's own patience ends first
 	for range writers {
 		writing.Go(func() {
 			for !stopped.Load() {

@@ -192,6 +192,9 @@ func (b *Builder) TakeOver(ctx context.Context, former Build) (Build, error) {
 
 // Adopt makes a build of an index that is no longer live, for the way back.
 func (b *Builder) Adopt(ctx context.Context, index string) (Build, error) {
+	if err := mapBookkeeping(ctx, b.client, index); err != nil {
+		return Build{}, err
+	}
 	build := Build{Index: index, Alias: b.buildAlias(attempt())}
 	if err := b.aliases(ctx, add(index, build.Alias, nil)); err != nil && b.Check(ctx, build) != nil {
 		return Build{}, fmt.Errorf("make a build of %s: %w", index, err)

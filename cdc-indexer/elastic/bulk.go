@@ -107,11 +107,26 @@ func appendDocument(body []byte, c *change.Change, indexedAt string) []byte {
 	body = strconv.AppendInt(body, c.Order.LSN, 10)
 	body = append(body, `,"deleted":`...)
 	body = strconv.AppendBool(body, c.Op == change.Delete)
+	if c.Op != change.Delete {
+		body = appendChecksum(body, c.Document)
+	}
 	body = append(body, `,"committed_at":"`...)
 	body = c.CommittedAt.UTC().AppendFormat(body, time.RFC3339Nano)
 	body = append(body, `","indexed_at":"`...)
 	body = append(body, indexedAt...)
 	return append(body, "\"}}\n"...)
+}
+
+func appendChecksum(body, document []byte) []byte {
+	if len(document) == 0 {
+		document = []byte("{}")
+	}
+	high, low := halves(Checksum(document))
+	body = append(body, `,"checksum":{"high":`...)
+	body = strconv.AppendInt(body, high, 10)
+	body = append(body, `,"low":`...)
+	body = strconv.AppendInt(body, low, 10)
+	return append(body, '}')
 }
 
 // appendString appends s as a JSON string.

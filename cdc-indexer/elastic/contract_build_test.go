@@ -1,11 +1,16 @@
 package elastic_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+
+	"ticketing/internal/testenv"
 )
 
 // buildBehaviours are those that building an index beside the live one relies on.
@@ -62,8 +67,6 @@ var buildBehaviours = map[string]func(*contract){
 		require.JSONEq(c.t, `{}`, blocks())
 		c.must(http.MethodPut, "/INDEX/_block/write", "")
 		require.JSONEq(c.t, c.names.Replace(`{"blocks":{"indices":{"INDEX":{"8":{"description":"index write (api)","retryable":false,"levels":["write"]}}}}}`), blocks())
-		c.must(http.MethodPut, "/INDEX/_settings", `{"index.blocks.write":null}`)
-		require.JSONEq(c.t, `{}`, blocks())
 	},
 	"sequence numbers tell what was written later": func(c *contract) {
 		written := func() int64 {
@@ -83,6 +86,51 @@ var buildBehaviours = map[string]func(*contract){
 		require.Equal(c.t, `["again","b","d"]`, deleted(-1))
 		require.Equal(c.t, `["again","d"]`, deleted(mark))
 		require.Equal(c.t, `[]`, deleted(written()))
+	},
+	"sequence numbers tell what is done, in an index that has a name of its own": func(c *contract) {
+		stats := func() gjson.Result {
+			return c.must(http.MethodGet, "/WRITE/_stats/docs?level=shards&filter_path=indices.*.uuid,indices.*.shards.*.seq_no.global_checkpoint", "").Get("indices")
+		}
+		require.Equal(c.t, int64(-1), stats().Get("*.shards.0.0.seq_no.global_checkpoint").Int())
+		c.bulk(put("a", "", `{}`), put("b", "", `{}`))
+		testenv.Eventually(c.t, time.Minute, func(context.Context) error {
+			if done := stats().Get("*.shards.0.0.seq_no.global_checkpoint").Int(); done != 1 {
+				return fmt.Errorf("done up to %d", done)
+			}
+			return nil
+		})
+		uuid := stats().Get("*.uuid").String()
+		require.NotEmpty(c.t, uuid)
+		c.must(http.MethodDelete, "/INDEX", "")
+		c.must(http.MethodPut, "/INDEX", `{"settings":{"number_of_replicas":0},"aliases":{"WRITE":{}}}`)
+		require.NotEqual(c.t, uuid, stats().Get("*.uuid").String())
+	},
+	"fields are added to a mapping": func(c *contract) {
+		change := `{"properties":{"cdc":{"dynamic":"strict","properties":{"deleted":{"type":"boolean"},"added":{"properties":{"n":{"type":"long","index":false}}}}}}}`
+		document := put("a", "", `{"cdc":{"deleted":false,"added":{"n":1}}}`)
+		c.must(http.MethodPut, "/OTHER", `{"settings":{"number_of_replicas":0},"mappings":{"dynamic":false,"properties":{"cdc":{"dynamic":"strict","properties":{"deleted":{"type":"boolean"}}}}}}`)
+		refused := c.must(http.MethodPost, "/OTHER/_bulk", document+"\n")
+		require.Len(c.t, outcomes(refused), 1)
+		require.Contains(c.t, outcomes(refused)[0], "400 strict_dynamic_mapping_exception")
+		for range 2 {
+			c.must(http.MethodPut, "/OTHER/_mapping", change)
+			require.Len(c.t, outcomes(c.must(http.MethodPost, "/OTHER/_bulk", document+"\n")), 1)
+		}
+		require.Equal(c.t, []string{"200"}, outcomes(c.must(http.MethodPost, "/OTHER/_bulk", document+"\n")))
+	},
+	"sums": func(c *contract) {
+		for n, id := range []string{"a", "b", "c", "d"} {
+			c.bulk(put(id, "", fmt.Sprintf(`{"key":%q,"long":%d}`, id, 4_294_967_295-n)))
+		}
+		c.must(http.MethodPost, "/INDEX/_refresh", "")
+		sums := func(query string) string {
+			answer := c.must(http.MethodPost, "/INDEX/_search", `{"size":0,"track_total_hits":false,"query":`+query+`,"aggs":{
+				"before":{"filter":{"range":{"_seq_no":{"lte":1}}},"aggs":{"sum":{"sum":{"field":"long"}}}},"later":{"filter":{"range":{"_seq_no":{"gt":1}}}}}}`).Get("aggregations")
+			return fmt.Sprint(answer.Get("before.doc_count"), answer.Get("before.sum.value").Int(), answer.Get("later.doc_count"))
+		}
+		require.Equal(c.t, "2 8589934589 2", sums(`{"match_all":{}}`))
+		require.Equal(c.t, "1 4294967294 2", sums(`{"range":{"key":{"gte":"b"}}}`))
+		require.Equal(c.t, "0 0 0", sums(`{"range":{"key":{"gt":"d"}}}`))
 	},
 	"ranges": func(c *contract) {
 		for n, id := range []string{"a", "b", "c", "d"} {

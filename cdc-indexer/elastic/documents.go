@@ -21,7 +21,9 @@ type Document struct {
 	// Touched says that Elasticsearch's version is not the one the indexer has given: somebody else has written the
 	// document since, or a tie was decided in it.
 	Touched bool
-	Source  json.RawMessage // all of it, with the bookkeeping
+	// Checksum is the one that was stored with the document; 0 without one. See Proven.
+	Checksum uint64
+	Source   json.RawMessage // all of it, with the bookkeeping
 }
 
 // Row returns the document without the bookkeeping, byte for byte as it was written where the indexer has written it.
@@ -34,6 +36,12 @@ func (d Document) Row() []byte {
 	}
 	before = bytes.TrimSuffix(before, []byte(","))
 	return append(before[:len(before):len(before)], '}')
+}
+
+// Proven says whether the document is the one that its stored checksum was made of, and returns the checksum of what it is.
+func (d Document) Proven() (checksum uint64, ok bool) {
+	checksum = Checksum(d.Row())
+	return checksum, checksum == d.Checksum
 }
 
 // KeyRange is a half-open range of keys, from From up to and without To, given by the values of the key's columns as
@@ -57,11 +65,14 @@ func (r *Reader) Refresh(ctx context.Context) error {
 	return refreshAlias(ctx, r.client, r.names.WriteAlias)
 }
 
-// Documents hands over the documents of a range of keys that are no tombstones, in pages and in no particular order.
-// Those without a key belong to the range without a lower bound. Documents that somebody else has put there, and that the
+// Documents hands over the documents of a range of keys that are no tombstones, in pages and in no particular order, out of
+// those writes. Those without a key belong to the range without a lower bound. Documents that somebody else has put there, and that the
 // read alias may hide, are among them.
-func (r *Reader) Documents(ctx context.Context, keys KeyRange, each func([]Document) error) error {
+func (r *Reader) Documents(ctx context.Context, keys KeyRange, writes Writes, each func([]Document) error) error {
 	s := search{Query: keys.query(), Version: true}
+	if writes != (Writes{}) {
+		s.Query = map[string]any{"bool": map[string]any{"filter": []any{s.Query, writes.condition()}}}
+	}
 	return r.client.scan(ctx, r.names.WriteAlias, s, func(hits []gjson.Result) error {
 		documents := make([]Document, len(hits))
 		for n, hit := range hits {
@@ -136,10 +147,11 @@ func document(hit gjson.Result) Document {
 	source := hit.Get("_source")
 	cdc := source.Get(bookkeeping)
 	d := Document{
-		ID:      hit.Get("_id").String(),
-		Order:   change.Order{Version: cdc.Get("version").Int(), LSN: cdc.Get("lsn").Int()},
-		Deleted: cdc.Get("deleted").Bool(),
-		Source:  json.RawMessage(source.Raw),
+		ID:       hit.Get("_id").String(),
+		Order:    change.Order{Version: cdc.Get("version").Int(), LSN: cdc.Get("lsn").Int()},
+		Deleted:  cdc.Get("deleted").Bool(),
+		Checksum: cdc.Get("checksum.high").Uint()<<32 | cdc.Get("checksum.low").Uint(),
+		Source:   json.RawMessage(source.Raw),
 	}
 	d.Touched = hit.Get("_version").Int() != d.Order.Version
 	return d

@@ -53,6 +53,7 @@ func ParseDefinition(text []byte) (Definition, error) {
 const bookkeeping = "cdc"
 
 func bookkeepingMapping() map[string]any {
+	number := map[string]any{"type": "long", "index": false} // only added up
 	return map[string]any{
 		"dynamic": "strict",
 		"properties": map[string]any{
@@ -61,15 +62,32 @@ func bookkeepingMapping() map[string]any {
 			"deleted":      map[string]any{"type": "boolean"},
 			"committed_at": map[string]any{"type": "date"},
 			"indexed_at":   map[string]any{"type": "date"},
+			"checksum":     map[string]any{"properties": map[string]any{"high": number, "low": number}},
 		},
 	}
 }
 
+// mapBookkeeping adds to an index what it does not have of the bookkeeping's fields.
+func mapBookkeeping(ctx context.Context, client *Client, index string) error {
+	body, err := json.Marshal(map[string]any{"properties": map[string]any{bookkeeping: bookkeepingMapping()}})
+	if err != nil {
+		return fmt.Errorf("encode the mapping of %s: %w", bookkeeping, err)
+	}
+	if _, err := client.do(ctx, esapi.IndicesPutMappingRequest{Index: []string{index}, Body: bytes.NewReader(body)}); err != nil {
+		return fmt.Errorf("add the fields of %s to the mapping of %s: %w", bookkeeping, index, err)
+	}
+	return nil
+}
+
 // Ensure creates the first index with both aliases when the write alias does not exist yet. Several indexers may do
-// so at the same time. An index that exists is left as it is: a changed definition takes effect by a rebuild.
+// so at the same time. An index that exists is left as it is, but for bookkeeping that an earlier version did
+// not know: a changed definition takes effect by a rebuild.
 func Ensure(ctx context.Context, client *Client, names Names, definition Definition) (created bool, err error) {
 	err = checkWriteAlias(ctx, client, names.WriteAlias)
-	if err == nil || !hasStatus(err, http.StatusNotFound) {
+	if err == nil {
+		return false, mapBookkeeping(ctx, client, names.WriteAlias)
+	}
+	if !hasStatus(err, http.StatusNotFound) {
 		return false, err
 	}
 	body, err := json.Marshal(map[string]any{

@@ -43,18 +43,8 @@ func (b *Builder) Written(ctx context.Context, index string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the sequence numbers of %s: %w", index, err)
 	}
-	// Sequence numbers count in each shard by itself, and a replica may be a little behind: the lowest is safe.
-	lowest := int64(-1)
-	seen := false
-	gjson.GetBytes(response, "indices.*.shards").ForEach(func(_, copies gjson.Result) bool {
-		for _, number := range copies.Get("#.seq_no.max_seq_no").Array() {
-			if !seen || number.Int() < lowest {
-				lowest, seen = number.Int(), true
-			}
-		}
-		return true
-	})
-	return lowest, nil
+	// A replica may be a little behind: the lowest is safe.
+	return lowest(gjson.GetBytes(response, "indices.*"), "max_seq_no"), nil
 }
 
 // Tombstones hands over the deletes that the index remembers, in pages, as changes of their own order. Only those

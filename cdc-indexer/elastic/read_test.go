@@ -74,7 +74,7 @@ func TestDocumentsOfARange(t *testing.T) {
 			for _, n := range test.want {
 				want = append(want, test.documents[n])
 			}
-			require.NoError(t, reader.Documents(x.ctx(), test.keys, func(page []elastic.Document) error {
+			require.NoError(t, reader.Documents(x.ctx(), test.keys, elastic.Writes{}, func(page []elastic.Document) error {
 				for _, document := range page {
 					require.Equal(t, document.ID, string(document.Row()))
 					require.Equal(t, change.Order{Version: 100, LSN: 100}, document.Order)
@@ -98,7 +98,7 @@ func TestDocumentsInManyPages(t *testing.T) {
 	x, reader := newKeyed(t, documents...)
 	var got []string
 	pages := 0
-	require.NoError(t, reader.Documents(x.ctx(), elastic.KeyRange{Columns: []string{"n"}}, func(page []elastic.Document) error {
+	require.NoError(t, reader.Documents(x.ctx(), elastic.KeyRange{Columns: []string{"n"}}, elastic.Writes{}, func(page []elastic.Document) error {
 		pages++
 		for _, document := range page {
 			got = append(got, document.ID)
@@ -132,7 +132,7 @@ func TestRowIsWhatWasWritten(t *testing.T) {
 	reader := elastic.NewReader(x.client, x.names)
 	require.NoError(t, reader.Refresh(x.ctx()))
 	seen := 0
-	require.NoError(t, reader.Documents(x.ctx(), elastic.KeyRange{}, func(page []elastic.Document) error {
+	require.NoError(t, reader.Documents(x.ctx(), elastic.KeyRange{}, elastic.Writes{}, func(page []elastic.Document) error {
 		for _, document := range page {
 			seen++
 			require.Equal(t, rows[document.ID], string(document.Row()))

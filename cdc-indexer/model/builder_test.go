@@ -31,9 +31,10 @@ type builder struct {
 	cutting bool            // writes are being held back
 	ends    reindex.Offsets // as they were last told
 	late    bool            // the first reading has begun
+	proven  elastic.Watermark
 
-	finished, rolledBack, purged int
-	failure                      error
+	finished, rolledBack, purged, summed int
+	failure                              error
 }
 
 // steps are what a broken build leaves out; the zero value is the algorithm as it is.
@@ -46,6 +47,9 @@ type steps struct {
 	noLastRead   bool // nothing is read between the block and the swap
 	earlyPurge   bool // tombstones go while older changes are left in the topics
 	strictRepair bool // a repair does not overwrite a document of its own order
+	lateProof    bool // what was written while documents were read counts as proven, too
+	blindProof   bool // checksums count as proven that are not their documents'
+	otherProof   bool // what was proven of one index counts for any
 }
 
 // attempt is one process.
@@ -110,15 +114,20 @@ func (b *builder) act() {
 			return err
 		})
 	case choice == 1:
-		b.repair()
+		b.compare(b.IntN(3) > 0)
 	case choice == 2:
 		b.purge()
 	default:
-		b.begin("reindex", func(ctx context.Context) error {
-			_, err := r.Run(ctx, options)
-			return err
-		})
+		b.build()
 	}
+}
+
+func (b *builder) build() {
+	r, options := b.reindexer(b.client), b.options()
+	b.begin("reindex", func(ctx context.Context) error {
+		_, err := r.Run(ctx, options)
+		return err
+	})
 }
 
 // purge takes tombstones away that are older than all that is left in the topics.

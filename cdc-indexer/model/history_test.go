@@ -285,12 +285,21 @@ func (h *history) settle() error {
 	if !h.vandal.acted {
 		return nil
 	}
-	// What somebody else has done to the index is mended by a repair and by nothing else.
-	// The second time nothing has been written to the log since the first: both have one position.
-	for range 2 {
-		h.vandal.act()
-		h.log("--- repair")
-		h.builder.repair()
+	return h.mend()
+}
+
+// mend has what somebody else has done to the index mended: by a repair, and by nothing else, also after a comparison that
+// only looked. The second repair finds all as it should be, and the next goes by checksums. Nothing is written to the log
+// meanwhile: all have one position.
+func (h *history) mend() error {
+	another := func() { h.builder.build() }
+	if h.connector.phase < reading || h.IntN(2) == 0 {
+		another = func() {} // no other index
+	}
+	look := func() { h.builder.compare(false) }
+	repair := func() { h.builder.compare(true) }
+	for _, step := range []func(){h.vandal.act, look, repair, repair, another, h.vandal.act, repair} {
+		step()
 		if err := h.drain(); err != nil {
 			return err
 		}

@@ -21,6 +21,9 @@ func TestModelTellsBrokenBuildsApart(t *testing.T) {
 		{"tombstones are not copied", steps{noTombstones: true}, 500},
 		{"tombstones are purged too early", steps{earlyPurge: true}, 500},
 		{"a repair does not overwrite its own order", steps{strictRepair: true}, 300},
+		{"a comparison counts on checksums of documents written while it read", steps{lateProof: true}, 1000},
+		{"a comparison counts on checksums that are not their documents'", steps{blindProof: true}, 1000},
+		{"a comparison counts on what was proven of another index", steps{otherProof: true}, 1000},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -31,7 +34,7 @@ func TestModelTellsBrokenBuildsApart(t *testing.T) {
 				r.build = test.steps
 				return r
 			}
-			diverged, err := divergences(t, test.most, broken, shape{builds: true, vandals: test.steps.strictRepair})
+			diverged, err := divergences(t, test.most, broken, shape{builds: true, vandals: test.steps.vandals()})
 			t.Logf("%d of %d histories diverged, in %s", diverged, test.most, time.Since(start).Round(time.Millisecond))
 			if diverged == 0 {
 				t.Error("the model did not notice")
@@ -42,6 +45,9 @@ func TestModelTellsBrokenBuildsApart(t *testing.T) {
 		})
 	}
 }
+
+// vandals says whether it takes changes by hand to notice what is left out.
+func (s steps) vandals() bool { return s.strictRepair || s.lateProof || s.blindProof || s.otherProof }
 
 // TestBuildsComeToAnEnd makes sure that the histories are about something: indices are swapped in and back again.
 func TestBuildsComeToAnEnd(t *testing.T) {

@@ -34,6 +34,13 @@ type Report struct {
 	Position  int64         `json:"position"` // in the write-ahead log
 	Rows      int64         `json:"rows"`
 	Documents int64         `json:"documents"`
+	// Summed are the documents that were not read, because their proven checksums add up to those of the rows.
+	Summed int64 `json:"documents_by_checksum"`
+	// Unproven are documents whose stored checksum is not their own: written by hand, or by a version without checksums.
+	Unproven int64 `json:"documents_without_checksum"`
+	// Proven is up to where the next comparison may go by checksums, if this one was complete and nothing is unproven.
+	Proven   elastic.Watermark `json:"-"`
+	Complete bool              `json:"complete"` // every row and document was compared
 
 	Missing   int64 `json:"missing"`
 	Stale     int64 `json:"stale"`

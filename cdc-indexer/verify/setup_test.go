@@ -34,6 +34,7 @@ type stage struct {
 	*testing.T
 	fake     *elasticfake.Server
 	indexer  *elastic.Writer
+	builder  *elastic.Builder
 	verifier *verify.Verifier
 	repairer *elastic.Writer
 
@@ -58,6 +59,7 @@ func newStage(t *testing.T) *stage {
 	s := &stage{
 		T: t, fake: fake, rows: map[string]string{}, now: position,
 		indexer:  elastic.NewWriter(client, names.WriteAlias, metrics),
+		builder:  elastic.NewBuilder(client, names, metrics),
 		repairer: elastic.NewRepairer(client, names.WriteAlias, metrics),
 	}
 	s.verifier = &verify.Verifier{Table: s, Index: elastic.NewReader(client, names), Keys: []string{"id"}}

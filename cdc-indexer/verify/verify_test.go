@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ticketing/cdc-indexer/change"
+	"ticketing/cdc-indexer/elastic"
 	"ticketing/cdc-indexer/verify"
 )
 
@@ -346,4 +347,160 @@ func TestErrorsSayWhatWasRead(t *testing.T) {
 	require.ErrorContains(t, err, "read the rows of keys [] to [c]: connection lost")
 	_, err = s.verifier.Run(t.Context(), verify.Options{RangeRows: 20})
 	require.ErrorContains(t, err, "read the rows of all keys: connection lost")
+}
+
+// proven compares an index that is as it should be.
+func (s *stage) proven() elastic.Watermark {
+	s.Helper()
+	report := s.verify()
+	require.Zero(s, report.Differences())
+	require.True(s, report.Complete)
+	require.NotZero(s, report.Proven)
+	return report.Proven
+}
+
+func TestProvenDocumentsAreNotReadAgain(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.both("a", "b", "c", "d", "e")
+	proven := s.proven()
+	s.index("gone", "", 100)
+	s.both("f")
+	report := s.verifyWith(verify.Options{Proven: proven})
+	require.Zero(t, report.Differences())
+	require.Equal(t, int64(6), report.Documents)
+	require.Equal(t, int64(5), report.Summed)
+	require.Greater(t, report.Proven.SeqNo, proven.SeqNo)
+	require.Equal(t, int64(6), s.verifyWith(verify.Options{Proven: report.Proven}).Summed)
+	require.Zero(t, s.verify().Summed, "without it all are read")
+}
+
+// Whatever is wrong is found as if every document was read, whether it was so before the others were proven or after.
+func TestWhatIsWrongAmongProvenDocuments(t *testing.T) {
+	t.Parallel()
+	for name, test := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			s.both("00", "01", "a", "b", "c")
+			proven := s.proven()
+			delete(s.rows, "a")
+			s.request("/x-write/_bulk", `{"delete":{"_id":"a"}}`+"\n")
+			s.fake.ForgetDeletes()
+			test.prepare(s)
+			for range 2 {
+				report := s.verifyWith(verify.Options{Proven: proven})
+				require.Equal(t, test.newer, report.Newer)
+				if test.want == nil {
+					require.Empty(t, report.Samples)
+				} else {
+					require.Equal(t, []verify.Sample{*test.want}, report.Samples)
+				}
+				if proven = report.Proven; proven == (elastic.Watermark{}) {
+					break
+				}
+			}
+		})
+	}
+}
+
+func TestChangesOfProvenDocuments(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		spoil func(s *stage)
+		want  verify.Kind
+	}{
+		"a document is changed by hand":                {func(s *stage) { s.vandalise(`{"id":"a","n":3,` + cdc + `}`) }, verify.Differing},
+		"a document is deleted by hand":                {func(s *stage) { s.request("/x-write/_bulk", `{"delete":{"_id":"a"}}`+"\n") }, verify.Missing},
+		"a row has changed and the index has not":      {func(s *stage) { s.rows["a"] = `{"id":"a","n":2}` }, verify.Stale},
+		"a row is gone and its document is not":        {func(s *stage) { delete(s.rows, "a") }, verify.Orphaned},
+		"a row is new and has no document":             {func(s *stage) { delete(s.rows, "b"); s.rows["a2"] = `{"id":"a2"}`; s.index("b", "", 200) }, verify.Missing},
+		"the row of one document is that of another's": {func(s *stage) { s.rows["a"] = `{"id":"b","n":1}` }, verify.Stale},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			s.both("a", "b", "c")
+			proven := s.proven()
+			test.spoil(s)
+			report := s.verifyWith(verify.Options{Proven: proven})
+			require.Len(t, report.Samples, 1)
+			require.Equal(t, test.want, report.Samples[0].Kind)
+		})
+	}
+}
+
+func TestWhatIsNotProven(t *testing.T) {
+	t.Parallel()
+	t.Run("a document without its own checksum", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.both("a", "b")
+		s.vandalise(`{"id":"a","n":1,` + cdc + `}`)
+		report := s.verify()
+		require.Zero(t, report.Differences(), "it is what the row is")
+		require.Equal(t, int64(1), report.Unproven)
+		require.Zero(t, report.Proven)
+	})
+	t.Run("a part", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.both("a", "b", "c", "d")
+		for _, options := range []verify.Options{{Share: 0.5}, {Only: verify.Range{From: []string{"b"}}}} {
+			report := s.verifyWith(options)
+			require.False(t, report.Complete)
+			require.Zero(t, report.Proven)
+		}
+	})
+	t.Run("another index", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.both("a", "b")
+		proven := s.proven()
+		proven.UUID = "another"
+		require.Zero(t, s.verifyWith(verify.Options{Proven: proven}).Summed)
+	})
+	t.Run("what is written while others are read", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.both("a", "b", "c", "d")
+		s.verifier.Progress = func(int64) {
+			s.verifier.Progress = nil
+			s.vandalise(`{"id":"a","n":3,` + cdc + `}`)
+		}
+		report, err := s.verifier.Run(t.Context(), verify.Options{RangeRows: 2, Workers: 1})
+		require.NoError(t, err)
+		require.Zero(t, report.Differences(), "its range was compared before")
+		require.Equal(t, int64(1), s.verifyWith(verify.Options{Proven: report.Proven}).Differing)
+	})
+}
+
+// What was proven of an index says nothing of one that takes its place meanwhile.
+func TestASwapDuringTheComparison(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.both("a", "b", "c", "d")
+	proven := s.proven()
+	s.verifier.Progress = func(int64) {
+		s.verifier.Progress = nil
+		s.swap()
+		s.index("a", `{"id":"a","n":7}`, 100)
+	}
+	report, err := s.verifier.Run(t.Context(), verify.Options{RangeRows: 2, Workers: 1, Samples: 10, Proven: proven})
+	require.NoError(t, err)
+	require.Zero(t, report.Summed)
+	require.Equal(t, int64(1), report.Stale)
+	require.Equal(t, int64(3), report.Missing)
+	require.NotEqual(t, proven.UUID, report.Proven.UUID)
+}
+
+// swap puts an empty index in the place of the live one.
+func (s *stage) swap() {
+	s.Helper()
+	definition, err := elastic.ParseDefinition([]byte("mappings: {dynamic: false, properties: {id: {type: keyword}, n: {type: long}}}"))
+	require.NoError(s, err)
+	build, err := s.builder.Create(s.Context(), "x-000002", definition, nil)
+	require.NoError(s, err)
+	require.NoError(s, s.builder.Swap(s.Context(), names.First(), build))
 }

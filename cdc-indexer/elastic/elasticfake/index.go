@@ -2,6 +2,7 @@ package elasticfake
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -14,6 +15,7 @@ import (
 type index struct {
 	name        string
 	mapping     *mapping
+	uuid        string
 	meta        json.RawMessage // of the mapping
 	aliases     map[string]alias
 	blocked     bool // index.blocks.write
@@ -51,8 +53,9 @@ func (s *Server) createIndex(q *request) (any, *failure) {
 	if f != nil {
 		return nil, f
 	}
+	s.created++
 	x := &index{
-		name: name, mapping: mapping, aliases: map[string]alias{},
+		name: name, uuid: fmt.Sprintf("uuid-%d", s.created), mapping: mapping, aliases: map[string]alias{},
 		documents: map[string]*document{}, deleted: map[string]int64{}, primaryTerm: 1,
 		meta: metaOf(q.json.Get("mappings")),
 	}
@@ -273,15 +276,15 @@ func (s *Server) getIndexAliases(q *request) (any, *failure) {
 	return answer, nil
 }
 
-// stats tells the highest sequence number of the only shard, in the shape of level=shards.
+// stats tells the highest sequence number of the only shard, up to which all is done, in the shape of level=shards.
 func (s *Server) stats(q *request) (any, *failure) {
 	if q.parameters.Get("level") != "shards" {
 		return nil, unsupported("_stats without level=shards")
 	}
 	indices := object{}
 	for _, x := range s.targets(q.name) {
-		copies := []any{object{"seq_no": object{"max_seq_no": x.seqNo - 1}}}
-		indices[x.name] = object{"shards": object{"0": copies}}
+		copies := []any{object{"seq_no": object{"max_seq_no": x.seqNo - 1, "global_checkpoint": x.seqNo - 1}}}
+		indices[x.name] = object{"uuid": x.uuid, "shards": object{"0": copies}}
 	}
 	if len(indices) == 0 {
 		return nil, noIndex(q.name)

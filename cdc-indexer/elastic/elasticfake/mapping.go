@@ -39,19 +39,37 @@ func metaOf(mapping gjson.Result) json.RawMessage {
 	return nil
 }
 
-// putMapping knows a change of _meta, which replaces all of it.
+// putMapping knows a change of _meta, which replaces all of it, and fields that are added.
 func (s *Server) putMapping(q *request) (any, *failure) {
 	targets := s.targets(q.name)
 	if len(targets) == 0 {
 		return nil, noIndex(q.name)
 	}
-	if len(q.json.Map()) != 1 || !q.json.Get("_meta").Exists() {
+	if len(q.json.Map()) != 1 || !q.json.Get("_meta").Exists() && !q.json.Get("properties").Exists() {
 		return nil, unsupported("changing the mapping: %s", q.json.Raw)
 	}
+	added, f := parseMapping(q.json)
+	if f != nil {
+		return nil, f
+	}
 	for _, x := range targets {
-		x.meta = metaOf(q.json)
+		if q.json.Get("_meta").Exists() {
+			x.meta = metaOf(q.json)
+		}
+		x.mapping.add(added)
 	}
 	return object{"acknowledged": true}, nil
+}
+
+// add adds fields. Those that are there must be the same.
+func (m *mapping) add(other *mapping) {
+	for name, field := range other.properties {
+		if m.properties[name] == nil {
+			m.properties[name] = field
+		} else {
+			m.properties[name].add(field)
+		}
+	}
 }
 
 // getMapping tells _meta and leaves out the fields.

@@ -204,7 +204,11 @@ func (s *Server) search(q *request) (any, *failure) {
 	if f != nil {
 		return nil, f
 	}
-	return page(hits, q.json)
+	answer, f := page(hits, q.json)
+	if f == nil && q.json.Get("aggs").Exists() {
+		answer["aggregations"], f = aggregate(hits, q.json.Get("aggs"))
+	}
+	return answer, f
 }
 
 // openPointInTime keeps what is searchable now.
@@ -253,7 +257,7 @@ func (s *Server) searchPointInTime(q *request) (any, *failure) {
 // page returns the part of the hits that a search's body asks for.
 func page(hits []hit, body gjson.Result) (object, *failure) {
 	for name := range body.Map() {
-		if !slices.Contains([]string{"query", "size", "from", "sort", "search_after", "version", "seq_no_primary_term", "track_total_hits", "pit"}, name) {
+		if !slices.Contains([]string{"query", "size", "from", "sort", "search_after", "version", "seq_no_primary_term", "track_total_hits", "pit", "aggs"}, name) {
 			return nil, unsupported("search option %s", name)
 		}
 	}
@@ -276,6 +280,43 @@ func page(hits []hit, body gjson.Result) (object, *failure) {
 		"took": 0, "timed_out": false, "_shards": object{"total": 1, "successful": 1, "skipped": 0, "failed": 0},
 		"hits": object{"total": object{"value": total, "relation": "eq"}, "hits": found},
 	}, nil
+}
+
+// aggregate knows filter and sum.
+func aggregate(hits []hit, aggregations gjson.Result) (object, *failure) {
+	answer := object{}
+	for name, a := range aggregations.Map() {
+		var f *failure
+		switch {
+		case a.Get("filter").Exists():
+			answer[name], f = aggregateFilter(hits, a)
+		case a.Get("sum.field").Exists():
+			total := int64(0)
+			for _, h := range hits {
+				total += h.document.field(a.Get("sum.field").String()).Int()
+			}
+			answer[name] = object{"value": float64(total)}
+		default:
+			f = unsupported("aggregation %s", a.Raw)
+		}
+		if f != nil {
+			return nil, f
+		}
+	}
+	return answer, nil
+}
+
+func aggregateFilter(hits []hit, a gjson.Result) (object, *failure) {
+	wanted, f := parseQuery(a.Get("filter"))
+	if f != nil {
+		return nil, f
+	}
+	left := slices.DeleteFunc(slices.Clone(hits), func(h hit) bool { return !wanted(h.document) })
+	answer, f := aggregate(left, a.Get("aggs"))
+	if f == nil {
+		answer["doc_count"] = len(left)
+	}
+	return answer, f
 }
 
 func (h *hit) describe(options gjson.Result) object {

@@ -28,6 +28,7 @@ type Server struct {
 	mu      sync.Mutex
 	indices map[string]*index
 	points  map[string][]hit // points in time, by id
+	created int              // indices so far
 	opened  int              // points in time so far
 	fault   func(*http.Request) Fault
 }
