@@ -65,9 +65,12 @@ func text(metrics []Metric) string {
 	return strings.Join(lines, "\n")
 }
 
+// Family is a metric as it is gathered or read.
+type Family = dto.MetricFamily
+
 // Of returns what was gathered from a program, or read from its /metrics, as rows sorted by name. Those of the Go
 // runtime, the process and the handler of /metrics are left out.
-func Of(families []*dto.MetricFamily) []Metric {
+func Of(families []*Family) []Metric {
 	var metrics []Metric
 	for _, family := range families {
 		if len(family.GetMetric()) == 0 || foreign.MatchString(family.GetName()) {
