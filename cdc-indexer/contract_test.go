@@ -126,7 +126,7 @@ func (s *system) messages(topic string) (all []kafka.Message) {
 			Brokers: strings.Split(testenv.Address(s.t, testenv.KafkaBrokers), ","), Topic: topic, Partition: partition.Partition,
 			MaxBytes: 20 << 20,
 		})
-		for n := int64(0); n < partition.LastOffset; n++ {
+		for range partition.LastOffset {
 			message, err := reader.ReadMessage(ctx)
 			require.NoError(s.t, err)
 			all = append(all, message)
