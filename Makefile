@@ -41,7 +41,7 @@ demo: ## Write sample events and watch them arrive
 .PHONY: down
 down: ## Stop everything; the data stays
 ifeq ($(STACK),docker)
-	@docker compose down
+	@docker compose --profile monitoring down
 else
 	@$(GO) run ./stack down
 endif
@@ -65,7 +65,7 @@ endif
 .PHONY: clean
 clean: ## Stop everything and remove its data
 ifeq ($(STACK),docker)
-	@docker compose down --volumes
+	@docker compose --profile monitoring down --volumes
 else
 	@$(GO) run ./stack clean
 endif

@@ -40,9 +40,18 @@ type readiness struct {
 // errStarting is the index's state until it has been looked at.
 var errStarting = errors.New("the index has not been looked at yet")
 
-func newAdmin(address string, registry *prometheus.Registry, r readiness, logger *slog.Logger) *admin {
+func newAdmin(ctx context.Context, address string, registry *prometheus.Registry, r readiness, logger *slog.Logger) *admin {
 	a := &admin{readiness: r, logger: logger}
 	a.index.Store(&errStarting)
+	ctx = context.WithoutCancel(ctx) // a drain can be watched, too
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cdc_indexer_ready", Help: "Whether changes get through: 1 while /readyz answers 200.",
+	}, func() float64 {
+		if a.look(ctx).Ready {
+			return 1
+		}
+		return 0
+	}))
 	router := chi.NewRouter()
 	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("ok\n"))
@@ -92,11 +101,23 @@ type readyAnswer struct {
 
 // ready answers 200 when changes get through, and 503 with the part that holds them up when they do not.
 func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
+	answer := a.look(r.Context())
+	w.Header().Set("Content-Type", "application/json")
+	if !answer.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		a.logger.DebugContext(r.Context(), "readiness not delivered", "error", err)
+	}
+}
+
+// look asks all parts.
+func (a *admin) look(ctx context.Context) readyAnswer {
 	status := a.readiness.consumer()
 	answer := readyAnswer{Ready: true, Parts: map[string]string{}, Checks: map[string]string{}, Warnings: status.Warnings, Consumer: status}
 	index := *a.index.Load()
 	if index == nil {
-		index = a.lookAtIndex(r.Context())
+		index = a.lookAtIndex(ctx)
 	}
 	for name, err := range map[string]error{
 		"kafka": status.Trouble, "index": index, "elasticsearch": a.readiness.writer.Trouble(),
@@ -107,13 +128,7 @@ func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	answer.add(a.readiness.watched())
-	w.Header().Set("Content-Type", "application/json")
-	if !answer.Ready {
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	if err := json.NewEncoder(w).Encode(answer); err != nil {
-		a.logger.DebugContext(r.Context(), "readiness not delivered", "error", err)
-	}
+	return answer
 }
 
 // add puts in what was found around the indexer. Of Kafka and Elasticsearch the indexer itself knows more, and sooner.

@@ -5,11 +5,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
+
+	"ticketing/internal/buildinfo"
 )
 
 type logFlags struct {
@@ -81,17 +83,7 @@ func (f configFile) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any
 	return f.values[flag.Name], nil
 }
 
-// version is what the Go toolchain noted when it built the program.
 func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	text := info.Main.Version
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" {
-			text += " " + setting.Value
-		}
-	}
-	return text + " " + info.GoVersion
+	build := buildinfo.Read()
+	return strings.Join(strings.Fields(build.Version+" "+build.Revision+" "+build.Go), " ")
 }

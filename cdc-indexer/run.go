@@ -9,9 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-
 	"ticketing/cdc-indexer/consumer"
 	"ticketing/cdc-indexer/deadletter"
 	"ticketing/cdc-indexer/debezium"
@@ -55,17 +52,16 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		return err
 	}
 	logger = logger.With("pipeline", p.Name)
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry := newRegistry()
+	metrics := newRunMetrics(registry)
 
 	client, err := c.Elasticsearch.client()
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	elasticMetrics := elastic.NewMetrics(registry)
-	writer := elastic.NewWriter(client, p.Index.WriteAlias, elasticMetrics)
-	refresher := elastic.NewRefresher(client, p.Index.WriteAlias, elasticMetrics, logger)
+	writer := elastic.NewWriter(client, p.Index.WriteAlias, metrics.elastic)
+	refresher := elastic.NewRefresher(client, p.Index.WriteAlias, metrics.elastic, logger)
 	letters := deadletter.NewQueue(c.KafkaBrokers, p.DeadLetterTopic, p.Name).AtEpoch(p.Epoch)
 	defer func() { _ = letters.Close() }()
 
@@ -73,14 +69,14 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		Brokers: c.KafkaBrokers, Group: p.ConsumerGroup, Topics: p.Topics,
 		FetchBytes: c.FetchBytes, Concurrency: c.Concurrency,
 		SessionTimeout: c.SessionTimeout, DrainTimeout: c.DrainTimeout,
-	}, newDecoder(p).Decode, writer, refresher, deadLetters{letters}, consumer.NewMetrics(registry), logger)
+	}, newDecoder(p).Decode, writer, refresher, deadLetters{letters}, metrics.consumer, logger)
 
-	watcher, closeSources, err := c.newWatcher(p, client, registry, logger)
+	watcher, closeSources, err := c.newWatcher(p, client, metrics.health, logger)
 	if err != nil {
 		return err
 	}
 	defer closeSources()
-	server := newAdmin(c.Listen, registry, readiness{consumer: member.Status, writer: writer, watched: watcher.Findings}, logger)
+	server := newAdmin(ctx, c.Listen, registry, readiness{consumer: member.Status, writer: writer, watched: watcher.Findings}, logger)
 	if err := server.listen(ctx); err != nil {
 		return err
 	}
@@ -88,7 +84,7 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	if c.PurgeInterval > 0 {
 		log := consumer.NewLog(consumer.LogConfig{Brokers: c.KafkaBrokers, Topics: p.Topics}, newDecoder(p).Decode)
 		defer log.Close()
-		tombstones := &purging{elastic.NewPurger(client, indexNames(p), elasticMetrics), log, c.PurgeInterval, c.PurgeMargin, logger}
+		tombstones := &purging{elastic.NewPurger(client, indexNames(p), metrics.elastic), log, c.PurgeInterval, c.PurgeMargin, logger}
 		background = append(background, tombstones.run)
 	}
 	return runAll(ctx, background, func(ctx context.Context) error {

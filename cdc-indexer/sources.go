@@ -31,15 +31,20 @@ type addresses struct {
 }
 
 // newSources makes the questions that package health asks. This is the one place where they are wired. thorough asks what
-// costs something, too: the ages of messages, and the dead letters.
+// costs something, too: the ages of messages.
 func newSources(p pipeline.Pipeline, at addresses, thorough bool) (sources health.Sources, closeSources func(), err error) {
-	closeSources = func() {}
+	letters := deadletter.NewReader(at.brokers, p.DeadLetterTopic, p.Name)
+	closeSources = letters.Close
 	if at.connect != "" {
 		client, err := kafkaconnect.New(at.connect)
 		if err != nil {
+			letters.Close()
 			return health.Sources{}, nil, fmt.Errorf("--connect-url: %w", err)
 		}
-		closeSources = client.Close
+		closeSources = func() {
+			client.Close()
+			letters.Close()
+		}
 		if p.Source.Connector != "" {
 			sources.Connector = func(ctx context.Context) (health.Connector, error) {
 				return askConnector(ctx, client, p.Source.Connector)
@@ -61,18 +66,12 @@ func newSources(p pipeline.Pipeline, at addresses, thorough bool) (sources healt
 	sources.Kafka = func(ctx context.Context) (health.Kafka, error) { return kafkagroup.Inspect(ctx, group) }
 	sources.Index = func(ctx context.Context) (health.Index, error) { return elastic.Inspect(ctx, at.index, indexNames(p)) }
 	sources.Verify = func(ctx context.Context) (health.Verify, error) { return lastVerified(ctx, at.index, p) }
-	if thorough {
-		sources.DeadLetters = func(ctx context.Context) (health.DeadLetters, error) { return openLetters(ctx, at.brokers, p) }
+	tally := letters.NewTally()
+	sources.DeadLetters = func(ctx context.Context) (health.DeadLetters, error) {
+		summary, err := tally.Count(ctx)
+		return health.DeadLetters{ByReason: summary.ByReason, Oldest: summary.Oldest}, err
 	}
 	return sources, closeSources, nil
-}
-
-// openLetters counts the dead letters that nobody has dealt with.
-func openLetters(ctx context.Context, brokers []string, p pipeline.Pipeline) (health.DeadLetters, error) {
-	reader := deadletter.NewReader(brokers, p.DeadLetterTopic, p.Name)
-	defer reader.Close()
-	summary, err := reader.Summary(ctx)
-	return health.DeadLetters{ByReason: summary.ByReason, Oldest: summary.Oldest}, err
 }
 
 // lastVerified reads what the last comparison has left in the live index.
@@ -155,7 +154,7 @@ func askIndexer(ctx context.Context, address string) (health.Indexer, error) {
 }
 
 // newWatcher returns what looks around while run consumes.
-func (c *runCommand) newWatcher(p pipeline.Pipeline, client *elastic.Client, registry prometheus.Registerer, logger *slog.Logger) (*health.Watcher, func(), error) {
+func (c *runCommand) newWatcher(p pipeline.Pipeline, client *elastic.Client, metrics *health.Metrics, logger *slog.Logger) (*health.Watcher, func(), error) {
 	sources, closeSources, err := newSources(p, addresses{
 		database: c.Watch.DatabaseURL, connect: c.Watch.ConnectURL, brokers: c.KafkaBrokers, index: client,
 	}, false)
@@ -163,5 +162,5 @@ func (c *runCommand) newWatcher(p pipeline.Pipeline, client *elastic.Client, reg
 		return nil, nil, err
 	}
 	limits := health.Limits{SlotWAL: c.Watch.MaxSlotWAL, ClockSkew: c.Watch.MaxClockSkew}
-	return health.NewWatcher(sources, about(p), limits, c.Watch.CheckInterval, health.NewMetrics(registry), logger), closeSources, nil
+	return health.NewWatcher(sources, about(p), limits, c.Watch.CheckInterval, metrics, logger), closeSources, nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/segmentio/kafka-go"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -255,7 +256,7 @@ func TestWhatGoesWrongIsSeen(t *testing.T) {
 	s.eventually(health.PartFreshness, "the newest change in the index was committed", nil)
 	s.eventually(health.PartMapping, "all 24 columns are searchable", nil)
 	for _, line := range []string{
-		`cdc_indexer_slot_active 1`, `cdc_indexer_connector_running 1`, `cdc_indexer_check_failed{part="slot"} 0`,
+		`cdc_indexer_ready 1`, `cdc_indexer_slot_active 1`, `cdc_indexer_slot_lost 0`, `cdc_indexer_connector_running 1`, `cdc_indexer_check_failed{part="slot"} 0`,
 	} {
 		s.metric(line)
 	}
@@ -277,6 +278,7 @@ func TestWhatGoesWrongIsSeen(t *testing.T) {
 	require.NoError(t, s.connect.Pause(testenv.Context(t, settled), s.name))
 	s.eventually(health.PartConnector, "connector failed: connector "+s.name+" is PAUSED", errNo)
 	s.readiness(false, "is PAUSED")
+	s.metric(`cdc_indexer_ready 0`)
 	s.metric(`cdc_indexer_connector_running 0`)
 	require.NoError(t, s.connect.Resume(testenv.Context(t, settled), s.name))
 	s.eventually(health.PartConnector, "connector ok", nil)
@@ -294,6 +296,7 @@ func TestWhatGoesWrongIsSeen(t *testing.T) {
 	s.eventually(health.PartSlot, "slot failed: there is no replication slot "+s.name, errNo)
 	s.readiness(false, `"slot":"there is no replication slot `+s.name+`"`)
 	s.metric(`cdc_indexer_slot_active 0`)
+	s.metric(`cdc_indexer_slot_lost 1`)
 }
 
 // A task that fails: its error's first line is in the finding.
@@ -328,4 +331,26 @@ func TestSkippedMessagesAreSeen(t *testing.T) {
 	s.eventually(health.PartIndexer, "indexer warning: messages were skipped since it was started: offsets 0 to 7 of "+s.topics()[0]+"/0", errNo)
 	s.eventually(health.PartLag, "lag ok: none", errNo)
 	s.eventually(health.PartOffsets, "offsets ok", errNo)
+}
+
+// A dead letter is in the metrics for as long as nobody has dealt with it.
+func TestOpenDeadLettersAreInTheMetrics(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.runIndexer()
+	client := testenv.KafkaClient(t)
+	response, err := client.Produce(testenv.Context(t, settled), &kafka.ProduceRequest{
+		Topic: s.topics()[0], RequiredAcks: kafka.RequireAll,
+		Records: kafka.NewRecordReader(kafka.Record{Key: kafka.NewBytes([]byte(`{"id":"x"}`)), Value: kafka.NewBytes([]byte("no JSON"))}),
+	})
+	require.NoError(t, err)
+	require.NoError(t, response.Error)
+	s.metric(`cdc_indexer_dead_letters_total{reason="malformed-envelope"} 1`)
+	s.metric(`cdc_indexer_dead_letters_open{reason="malformed-envelope"} 1`)
+	s.metric(`cdc_indexer_check_warning{part="dead-letters"} 1`)
+
+	parsed, err := parse(t, "dlq", "drop", "--pipeline", s.pipeline, "--kafka-brokers", testenv.Address(t, testenv.KafkaBrokers), "--id", "0:0")
+	require.NoError(t, err)
+	require.NoError(t, parsed.DLQ.Drop.Run(testenv.Context(t, settled), slog.New(slog.DiscardHandler)))
+	s.metric(`cdc_indexer_check_warning{part="dead-letters"} 0`)
 }

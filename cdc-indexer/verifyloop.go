@@ -17,7 +17,7 @@ import (
 
 // keepVerifying compares again and again until ctx ends, and serves what it finds as metrics.
 func (i *inspection) keepVerifying(ctx context.Context) error {
-	registry := prometheus.NewRegistry()
+	registry := newRegistry()
 	metrics := newVerifyMetrics(registry)
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", i.Listen)
 	if err != nil {
@@ -81,7 +81,7 @@ func newVerifyMetrics(registry prometheus.Registerer) *verifyMetrics {
 		}, []string{"kind"}),
 		rows:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "cdc_indexer_verify_rows", Help: "Rows that the last comparison compared."}),
 		succeeded: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cdc_indexer_verify_last_success_timestamp_seconds", Help: "When the last comparison that came to an end had begun."}),
-		seconds:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "cdc_indexer_verify_duration_seconds", Help: "Time the last comparison took."}),
+		seconds:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "cdc_indexer_verify_last_duration_seconds", Help: "Time the last comparison took."}),
 		repaired:  prometheus.NewCounter(prometheus.CounterOpts{Name: "cdc_indexer_verify_repaired_total", Help: "Documents mended."}),
 		failures:  prometheus.NewCounter(prometheus.CounterOpts{Name: "cdc_indexer_verify_failures_total", Help: "Comparisons that came to no end."}),
 	}

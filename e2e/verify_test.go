@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"syscall"
 	"testing"
 	"time"
@@ -160,6 +161,24 @@ func sequenceNumbers(t *testing.T, index string, ids []string) map[string]int64 
 	return numbers
 }
 
+// inBackground starts a command, which is killed when the test ends, and returns where its end is told.
+func inBackground(t *testing.T, command *exec.Cmd) chan error {
+	t.Helper()
+	var log bytes.Buffer
+	command.Stdout, command.Stderr = &log, &log
+	require.NoError(t, command.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	t.Cleanup(func() {
+		_ = command.Process.Kill() // it may have ended
+		err := <-ended
+		if t.Failed() {
+			t.Logf("%s ended with %v and said:\n%s", command, err, &log)
+		}
+	})
+	return ended
+}
+
 // Run for ever, verify shows drift to whoever watches its metrics.
 func TestVerifyInterval(t *testing.T) {
 	c := newCommands(t)
@@ -167,17 +186,7 @@ func TestVerifyInterval(t *testing.T) {
 	requireEqual(t)
 	address := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
 	command := c.command(t.Context(), t, "verify", "--interval", "1s", "--wait-pipeline", "20s", "--listen", address)
-	var log bytes.Buffer
-	command.Stderr = &log
-	require.NoError(t, command.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
-	t.Cleanup(func() {
-		_ = command.Process.Kill() // it has ended, unless the test has failed
-		if t.Failed() {
-			t.Logf("verify ended with %v and said:\n%s", <-ended, &log)
-		}
-	})
+	ended := inBackground(t, command)
 	waitMissing := func(want string) {
 		t.Helper()
 		testenv.Eventually(t, patience, func(ctx context.Context) error {

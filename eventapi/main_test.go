@@ -131,8 +131,8 @@ func TestServesFromDatabaseToMetrics(t *testing.T) {
 	require.NoError(t, err)
 	for _, line := range []string{
 		`eventapi_http_request_duration_seconds_count{method="POST",route="/events",status="201"} 1`,
-		"eventapi_http_requests_in_flight 1", "eventapi_pool_connections_max 10", "eventapi_pool_connections_total ",
-		"go_goroutines ", "process_open_fds ",
+		"eventapi_http_requests_in_flight 1", "eventapi_pool_connections_max 10", "eventapi_pool_connections_open ",
+		"eventapi_build_info{", "go_goroutines ", "process_open_fds ",
 	} {
 		require.Contains(t, metrics.body, line)
 	}

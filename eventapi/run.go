@@ -15,6 +15,7 @@ import (
 
 	"ticketing/eventapi/httpapi"
 	"ticketing/eventapi/postgres"
+	"ticketing/internal/buildinfo"
 )
 
 // maxHeaderBytes bounds a request's header.
@@ -38,9 +39,7 @@ func run(ctx context.Context, config Config, log *slog.Logger) error {
 	}
 	defer store.Close()
 
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		postgres.NewCollector(store))
+	registry := newRegistry(store)
 	api, err := httpapi.New(config.api(), store, log, registry)
 	if err != nil {
 		return fmt.Errorf("set up the API: %w", err)
@@ -73,6 +72,14 @@ func run(ctx context.Context, config Config, log *slog.Logger) error {
 		return nil
 	})
 	return group.Wait() //nolint:wrapcheck // the goroutines above have said what they were doing
+}
+
+// newRegistry holds the metrics of everything but the API.
+func newRegistry(store *postgres.Store) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		buildinfo.NewCollector("eventapi"), postgres.NewCollector(store))
+	return registry
 }
 
 // shutDown says on /readyz that the program goes away, stops listening, and waits for running requests. Those that

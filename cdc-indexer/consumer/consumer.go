@@ -88,6 +88,10 @@ type Consumer struct {
 
 // New returns a Consumer; Run does the work.
 func New(config Config, decode Decode, applier Applier, refresher Refresher, deadLetters DeadLetters, metrics *Metrics, logger *slog.Logger) *Consumer {
+	for _, topic := range config.Topics { // at 0 from the start, so that the first one is seen as an increase
+		metrics.consumed.WithLabelValues(topic)
+		metrics.skipped.WithLabelValues(topic)
+	}
 	transport := &kafka.Transport{
 		DialTimeout: 5 * time.Second,
 		ClientID:    config.Group,

@@ -45,8 +45,11 @@ type Slot struct {
 	InvalidationReason string    `json:"invalidation_reason,omitempty"` // Postgres 17 and later
 	RetainedWAL        int64     `json:"retained_wal_bytes"`            // from the slot's restart position to the log's end
 	Behind             int64     `json:"behind_bytes"`                  // from what was confirmed to the log's end
-	Database           string    `json:"database"`
-	OtherDatabase      bool      `json:"other_database"` // it streams another database than the table's
+	// SafeWAL is how much log may still be written before Postgres gives up what the slot needs, below 0 when it may do
+	// so at any time; nil: there is no limit (max_slot_wal_keep_size), or the slot is lost.
+	SafeWAL       *int64 `json:"safe_wal_bytes,omitempty"`
+	Database      string `json:"database"`
+	OtherDatabase bool   `json:"other_database"` // it streams another database than the table's
 }
 
 // Publication is what a slot streams.

@@ -86,7 +86,7 @@ func (j *judge) slot() []Finding {
 	case slot == nil:
 		return []Finding{failed(PartSlot, fmt.Sprintf("there is no replication slot %s", name),
 			"If it never existed, `connectors register` makes it. If it was dropped, the changes since are in no message: "+runbookSlot)}
-	case slot.WALStatus == "lost" || slot.InvalidationReason != "":
+	case slot.Lost():
 		return []Finding{failed(PartSlot, fmt.Sprintf("slot %s is lost (%s): Postgres has given up the log it needs", name, reason(slot)),
 			"The changes since are in no message, deletions included. Build the index anew: "+runbookSlot)}
 	case slot.OtherDatabase:
@@ -126,6 +126,9 @@ func (j *judge) slotState(name string, slot *Slot) []Finding {
 	return []Finding{failed(PartSlot, fmt.Sprintf("%s: nobody reads the log; %s behind, %s kept", summary, bytes(slot.Behind), bytes(slot.RetainedWAL)),
 		"Bring the connector to run: `connectors status`, then `connectors restart` or `resume`. RUNNING all the same? Look into its log: "+runbookLag)}
 }
+
+// Lost says whether Postgres has given up the log that the slot needs.
+func (s Slot) Lost() bool { return s.WALStatus == "lost" || s.InvalidationReason != "" }
 
 func reason(slot *Slot) string {
 	if slot.InvalidationReason != "" {

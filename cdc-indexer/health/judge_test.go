@@ -19,7 +19,7 @@ func well() Facts {
 		At: now,
 		Database: &Database{
 			Table:        Table{Exists: true, ReplicaIdentity: "full", TruncateTrigger: true, Columns: []string{"id", "title", "lat", "lon"}},
-			Slot:         &Slot{Active: true, WALStatus: "reserved", RetainedWAL: 3 << 20, Behind: 512},
+			Slot:         &Slot{Active: true, WALStatus: "reserved", RetainedWAL: 3 << 20, Behind: 512, SafeWAL: pointer[int64](4096)},
 			Publication:  &Publication{HasTable: true},
 			HeartbeatAge: pointer(4 * time.Second),
 		},

@@ -14,6 +14,8 @@ type Metrics struct {
 	slotWAL          *prometheus.GaugeVec
 	slotBehind       *prometheus.GaugeVec
 	slotActive       *prometheus.GaugeVec
+	slotLost         *prometheus.GaugeVec
+	slotSafe         *prometheus.GaugeVec
 	heartbeatAge     *prometheus.GaugeVec
 	connectorRunning *prometheus.GaugeVec
 	clockSkew        *prometheus.GaugeVec
@@ -35,6 +37,8 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		slotWAL:          gauge("cdc_indexer_slot_wal_bytes", "Log that Postgres keeps for the replication slot."),
 		slotBehind:       gauge("cdc_indexer_slot_behind_bytes", "Log that the connector has not confirmed yet."),
 		slotActive:       gauge("cdc_indexer_slot_active", "Whether the connector reads the replication slot; 0 for a slot that is missing too."),
+		slotLost:         gauge("cdc_indexer_slot_lost", "Whether there is no replication slot, or Postgres has given up the log it needs."),
+		slotSafe:         gauge("cdc_indexer_slot_safe_wal_bytes", "Log that may still be written before Postgres gives up what the replication slot needs; absent without max_slot_wal_keep_size."),
 		heartbeatAge:     gauge("cdc_indexer_heartbeat_age_seconds", "How long ago the connector last touched its heartbeat table."),
 		connectorRunning: gauge("cdc_indexer_connector_running", "Whether the connector and all its tasks are RUNNING."),
 		clockSkew:        gauge("cdc_indexer_clock_skew_seconds", "How far the server's clock is ahead of this machine's.", "server"),
@@ -47,7 +51,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 // show sets the metrics to what a look brought.
 func (m *Metrics) show(facts Facts, findings []Finding) {
 	for _, g := range []*prometheus.GaugeVec{
-		m.failed, m.warning, m.slotWAL, m.slotBehind, m.slotActive, m.heartbeatAge, m.connectorRunning, m.clockSkew, m.deadLetters,
+		m.failed, m.warning, m.slotWAL, m.slotBehind, m.slotActive, m.slotLost, m.slotSafe, m.heartbeatAge, m.connectorRunning, m.clockSkew, m.deadLetters,
 	} {
 		g.Reset()
 	}
@@ -92,9 +96,13 @@ func (m *Metrics) showDatabase(database Database, findings []Finding) {
 	}
 	slot := database.Slot
 	m.slotActive.WithLabelValues().Set(truth(slot != nil && slot.Active))
+	m.slotLost.WithLabelValues().Set(truth(slot == nil || slot.Lost()))
 	if slot != nil {
 		m.slotWAL.WithLabelValues().Set(float64(slot.RetainedWAL))
 		m.slotBehind.WithLabelValues().Set(float64(slot.Behind))
+		if slot.SafeWAL != nil {
+			m.slotSafe.WithLabelValues().Set(float64(*slot.SafeWAL))
+		}
 	}
 }
 

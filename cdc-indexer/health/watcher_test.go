@@ -91,6 +91,12 @@ func TestWatcherExportsWhatItSees(t *testing.T) {
 			# HELP cdc_indexer_slot_active Whether the connector reads the replication slot; 0 for a slot that is missing too.
 			# TYPE cdc_indexer_slot_active gauge
 			cdc_indexer_slot_active 1
+			# HELP cdc_indexer_slot_lost Whether there is no replication slot, or Postgres has given up the log it needs.
+			# TYPE cdc_indexer_slot_lost gauge
+			cdc_indexer_slot_lost 0
+			# HELP cdc_indexer_slot_safe_wal_bytes Log that may still be written before Postgres gives up what the replication slot needs; absent without max_slot_wal_keep_size.
+			# TYPE cdc_indexer_slot_safe_wal_bytes gauge
+			cdc_indexer_slot_safe_wal_bytes 4096
 			# HELP cdc_indexer_heartbeat_age_seconds How long ago the connector last touched its heartbeat table.
 			# TYPE cdc_indexer_heartbeat_age_seconds gauge
 			cdc_indexer_heartbeat_age_seconds 4
@@ -101,7 +107,7 @@ func TestWatcherExportsWhatItSees(t *testing.T) {
 			# TYPE cdc_indexer_clock_skew_seconds gauge
 			cdc_indexer_clock_skew_seconds{server="elasticsearch"} -0.003
 			cdc_indexer_clock_skew_seconds{server="postgres"} 0
-		`), "cdc_indexer_slot_wal_bytes", "cdc_indexer_slot_behind_bytes", "cdc_indexer_slot_active",
+		`), "cdc_indexer_slot_wal_bytes", "cdc_indexer_slot_behind_bytes", "cdc_indexer_slot_active", "cdc_indexer_slot_lost", "cdc_indexer_slot_safe_wal_bytes",
 			"cdc_indexer_heartbeat_age_seconds", "cdc_indexer_connector_running", "cdc_indexer_clock_skew_seconds"))
 		require.Zero(t, p.metric(t, "cdc_indexer_check_failed", "slot"))
 
@@ -116,10 +122,18 @@ func TestWatcherExportsWhatItSees(t *testing.T) {
 		require.Zero(t, p.metric(t, "cdc_indexer_check_failed", "clock"))
 		require.Equal(t, 1, p.metric(t, "cdc_indexer_check_warning", "clock"))
 		require.Zero(t, p.metric(t, "cdc_indexer_slot_active", ""))
+		require.Equal(t, 1, p.metric(t, "cdc_indexer_slot_lost", ""), "what is not there is lost, too")
 		require.Zero(t, p.metric(t, "cdc_indexer_connector_running", ""))
 		require.Equal(t, 5, p.metric(t, "cdc_indexer_clock_skew_seconds", "postgres"))
 		require.Equal(t, -1, p.metric(t, "cdc_indexer_slot_wal_bytes", ""), "a slot that is not there has no size")
 		require.Contains(t, p.log.String(), `level=WARN msg="check: there is no replication slot s" part=slot state=failed action=`)
+
+		p.spoil(func(f *Facts) {
+			f.Database.Slot.WALStatus, f.Database.Slot.SafeWAL = "lost", nil
+		})
+		pass(interval)
+		require.Equal(t, 1, p.metric(t, "cdc_indexer_slot_lost", ""))
+		require.Equal(t, -1, p.metric(t, "cdc_indexer_slot_safe_wal_bytes", ""))
 
 		p.spoil(func(f *Facts) { f.Database = nil })
 		pass(interval)

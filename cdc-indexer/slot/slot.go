@@ -108,10 +108,10 @@ func slot(ctx context.Context, conn *pgx.Conn, config Config, d *health.Database
 		SELECT active, coalesce(wal_status, ''), coalesce(database, ''), coalesce(database, '') <> current_database(),
 			coalesce(to_jsonb(s) ->> 'invalidation_reason', ''), (to_jsonb(s) ->> 'inactive_since')::timestamptz,
 			coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint,
-			coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::bigint
+			coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::bigint, safe_wal_size
 		FROM pg_replication_slots s WHERE slot_name = $1`,
 		config.Slot,
-	).Scan(&s.Active, &s.WALStatus, &s.Database, &s.OtherDatabase, &s.InvalidationReason, &inactiveSince, &s.RetainedWAL, &s.Behind)
+	).Scan(&s.Active, &s.WALStatus, &s.Database, &s.OtherDatabase, &s.InvalidationReason, &inactiveSince, &s.RetainedWAL, &s.Behind, &s.SafeWAL)
 	if err == nil {
 		if inactiveSince != nil && !s.Active {
 			s.InactiveSince = *inactiveSince

@@ -87,6 +87,8 @@ func TestSlotThatNobodyReads(t *testing.T) {
 	after := s.inspect().Slot
 	require.GreaterOrEqual(t, after.RetainedWAL-before.RetainedWAL, int64(size))
 	require.GreaterOrEqual(t, after.Behind-before.Behind, int64(size))
+	require.Positive(t, *after.SafeWAL)
+	require.Less(t, *after.SafeWAL, *before.SafeWAL)
 }
 
 func TestSlotDropped(t *testing.T) {

@@ -25,7 +25,7 @@ func NewCollector(store *Store) *Collector {
 	return &Collector{pool: store.pool, metrics: []poolMetric{
 		metric("connections_max", "Connections that the pool may have.", prometheus.GaugeValue,
 			func(s *pgxpool.Stat) float64 { return float64(s.MaxConns()) }),
-		metric("connections_total", "Connections that the pool has.", prometheus.GaugeValue,
+		metric("connections_open", "Connections that the pool has.", prometheus.GaugeValue,
 			func(s *pgxpool.Stat) float64 { return float64(s.TotalConns()) }),
 		metric("connections_in_use", "Connections in use.", prometheus.GaugeValue,
 			func(s *pgxpool.Stat) float64 { return float64(s.AcquiredConns()) }),

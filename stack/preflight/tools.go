@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,8 +33,8 @@ var (
 	xz    = Tool{what: "xz, which unpacks Postgres", present: onPath("xz"), packages: []string{"xz-utils"}}
 )
 
-// ForTests are the tools that the tests need besides: the race detector is linked by a C compiler, and one suite
-// runs a program from a Python environment of its own.
+// ForTests are the tools that the tests need besides: the race detector is linked by a C compiler, one suite runs a
+// program from a Python environment of its own, and alerts are tested by Prometheus' own means.
 var ForTests = []Tool{
 	{
 		what:     "a C compiler with its headers, for the race detector",
@@ -41,6 +42,7 @@ var ForTests = []Tool{
 		packages: []string{"gcc libc6-dev"},
 	},
 	{what: "Python with venv", present: succeeds("python3", "-c", "import ensurepip, venv"), packages: []string{"python3-venv"}},
+	{what: "Prometheus with promtool", present: everything(onPath("prometheus"), onPath("promtool")), packages: []string{"prometheus"}},
 }
 
 // machine is where tools are installed.
@@ -104,6 +106,12 @@ func onPath(name string) func(context.Context) bool {
 	return func(context.Context) bool {
 		_, err := exec.LookPath(name)
 		return err == nil
+	}
+}
+
+func everything(present ...func(context.Context) bool) func(context.Context) bool {
+	return func(ctx context.Context) bool {
+		return !slices.ContainsFunc(present, func(one func(context.Context) bool) bool { return !one(ctx) })
 	}
 }
 
