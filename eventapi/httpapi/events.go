@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -60,6 +61,11 @@ func eventAnswer(status int, e event.Event) (*eventOutput, error) {
 	return out, nil
 }
 
+// opaque is the part of an entity tag between the quotes.
+func opaque(version int64) string { return strconv.FormatInt(version, 10) }
+
+func etag(version int64) string { return `"` + opaque(version) + `"` }
+
 type getInput struct {
 	EventID
 	IfNoneMatch string `header:"If-None-Match" minLength:"1" pattern:"^([*]|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"* or a list of entity tags in double quotes" doc:"Answers 304 when the event's ETag is among these"`
@@ -70,7 +76,7 @@ func (a *API) get(ctx context.Context, in *getInput) (*eventOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	tags, err := parseEntityTags(in.IfNoneMatch)
+	tags, err := rest.ParseEntityTags(in.IfNoneMatch)
 	if err != nil {
 		return nil, rest.Unprocessable(rest.At("header.If-None-Match", err.Error()))
 	}
@@ -78,7 +84,7 @@ func (a *API) get(ctx context.Context, in *getInput) (*eventOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tags.matchWeak(found.Version) {
+	if tags.MatchWeak(opaque(found.Version)) {
 		return &eventOutput{Status: http.StatusNotModified, ETag: etag(found.Version)}, nil
 	}
 	return eventAnswer(http.StatusOK, found)
@@ -169,11 +175,11 @@ func (a *API) condition(in *changeInput) (func(version int64) bool, error) {
 		}
 		return nil, nil //nolint:nilnil // no condition is a value of its own
 	}
-	tags, err := parseEntityTags(in.IfMatch)
+	tags, err := rest.ParseEntityTags(in.IfMatch)
 	if err != nil {
 		return nil, rest.Unprocessable(rest.At("header.If-Match", err.Error()))
 	}
-	return tags.matchStrong, nil
+	return func(version int64) bool { return tags.MatchStrong(opaque(version)) }, nil
 }
 
 // update carries out PUT and PATCH: change makes the new fields of the event as it is under the row's lock.
