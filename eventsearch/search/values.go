@@ -79,6 +79,9 @@ func parseNumber(s string) (float64, error) {
 func ParseList(parts []string) ([]string, error) {
 	var values []string
 	for _, part := range parts {
+		if err := checkText(part, MaxValues*MaxValue); err != nil {
+			return nil, err
+		}
 		values = append(values, split(part)...)
 	}
 	for _, value := range values {
