@@ -1,11 +1,11 @@
-# The images of our own programs, one target each: eventapi, cdc-indexer, connectors, topics.
+# The images of our own programs, one target each: eventapi, eventsearch, cdc-indexer, connectors, topics.
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /out/ \
-    ./eventapi ./cdc-indexer ./connectors ./stack/topics ./stack/healthcheck
+    ./eventapi ./eventsearch ./cdc-indexer ./connectors ./stack/topics ./stack/healthcheck
 
 # There is no shell in here, so the health check is a program too.
 FROM gcr.io/distroless/static-debian12:nonroot AS program
@@ -17,6 +17,12 @@ COPY --from=build /out/eventapi /usr/local/bin/eventapi
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=3s CMD ["healthcheck", "http://127.0.0.1:8080/readyz"]
 ENTRYPOINT ["eventapi"]
+
+FROM program AS eventsearch
+COPY --from=build /out/eventsearch /usr/local/bin/eventsearch
+EXPOSE 8081
+HEALTHCHECK --interval=5s --timeout=3s CMD ["healthcheck", "http://127.0.0.1:8081/readyz"]
+ENTRYPOINT ["eventsearch"]
 
 FROM program AS cdc-indexer
 COPY --from=build /out/cdc-indexer /usr/local/bin/cdc-indexer

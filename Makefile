@@ -19,7 +19,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 
 # A second project, for the tests, beside the one that `make up` runs
 E2E_PORTS := POSTGRES_PORT=15432 KAFKA_PORT=19092 CONNECT_PORT=18083 ELASTICSEARCH_PORT=19200 \
-	EVENTAPI_PORT=18080 INDEXER_PORT=18082 KAFKA_UI_PORT=18090 COMPOSE_NETWORK=ticketing-e2e
+	EVENTAPI_PORT=18080 EVENTSEARCH_PORT=18081 INDEXER_PORT=18082 KAFKA_UI_PORT=18090 COMPOSE_NETWORK=ticketing-e2e
 E2E_COMPOSE := $(E2E_PORTS) docker compose -p ticketing-e2e
 
 .PHONY: up
@@ -29,7 +29,7 @@ ifeq ($(STACK),docker)
 	  docker compose ps -a; \
 	  echo 'The containers did not come up: see `make logs`. STACK=native make up runs the system without Docker.' >&2; exit 1; }
 	@docker compose ps
-	@echo; echo 'Try make demo, or http://localhost:'$${EVENTAPI_PORT:-8080}'/docs and Kafka UI at http://localhost:'$${KAFKA_UI_PORT:-8090}
+	@echo; echo 'Try make demo, or http://localhost:'$${EVENTAPI_PORT:-8080}'/docs, a search at http://localhost:'$${EVENTSEARCH_PORT:-8081}'/events?q=..., and Kafka UI at http://localhost:'$${KAFKA_UI_PORT:-8090}
 else
 	@$(GO) run ./stack up
 endif
@@ -107,7 +107,7 @@ test-docker: ## Run the tests of the adapters, and end to end, on containers
 	  $(E2E_PORTS) E2E_PROVIDER=docker COMPOSE_PROJECT_NAME=ticketing-e2e \
 	  TEST_POSTGRES_URL="postgres://postgres:$${POSTGRES_PASSWORD:-postgres}@127.0.0.1:15432/ticketing?sslmode=disable" \
 	  TEST_KAFKA_BROKERS=127.0.0.1:19092 TEST_CONNECT_URL=http://127.0.0.1:18083 TEST_ELASTICSEARCH_URL=http://127.0.0.1:19200 \
-	  TEST_EVENTAPI_URL=http://127.0.0.1:18080 TEST_INDEXER_URL=http://127.0.0.1:18082 \
+	  TEST_EVENTAPI_URL=http://127.0.0.1:18080 TEST_EVENTSEARCH_URL=http://127.0.0.1:18081 TEST_INDEXER_URL=http://127.0.0.1:18082 \
 	  $(GO) test -race -timeout 25m -count=1 -skip TestReindexKilled ./e2e/... # it kills a process of its own: no container's
 
 .PHONY: lint

@@ -36,17 +36,23 @@ var client = &http.Client{Timeout: 30 * time.Second}
 
 // call sends a request and returns the answer's status and body.
 func call(ctx context.Context, method, url string, header http.Header, body any) (int, []byte, error) {
+	status, _, answer, err := callWithHeader(ctx, method, url, header, body)
+	return status, answer, err
+}
+
+// callWithHeader returns the answer's header, too.
+func callWithHeader(ctx context.Context, method, url string, header http.Header, body any) (int, http.Header, []byte, error) {
 	var reader io.Reader
 	if body != nil {
 		encoded, err := json.Marshal(body)
 		if err != nil {
-			return 0, nil, err
+			return 0, nil, nil, err
 		}
 		reader = bytes.NewReader(encoded)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, url, reader)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	for name, values := range header {
@@ -54,11 +60,11 @@ func call(ctx context.Context, method, url string, header http.Header, body any)
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(response.Body)
-	return response.StatusCode, answer, err
+	return response.StatusCode, response.Header, answer, err
 }
 
 // object is any JSON object.

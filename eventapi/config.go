@@ -10,6 +10,7 @@ import (
 
 	"ticketing/eventapi/httpapi"
 	"ticketing/eventapi/postgres"
+	"ticketing/internal/rest"
 )
 
 // Config is the program's command line and environment.
@@ -96,10 +97,18 @@ func (c *Config) store() postgres.Config {
 	}
 }
 
-func newLogger(out io.Writer, config Config) *slog.Logger {
-	options := &slog.HandlerOptions{Level: config.LogLevel}
-	if config.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(out, options))
+func (c *Config) serve() rest.ServeConfig {
+	return rest.ServeConfig{
+		Listen:            c.Listen,
+		ReadHeaderTimeout: c.ReadHeaderTimeout,
+		ReadTimeout:       c.ReadTimeout,
+		WriteTimeout:      c.WriteTimeout,
+		IdleTimeout:       c.IdleTimeout,
+		ShutdownDelay:     c.ShutdownDelay,
+		ShutdownTimeout:   c.ShutdownTimeout,
 	}
-	return slog.New(slog.NewJSONHandler(out, options))
+}
+
+func newLogger(out io.Writer, config Config) *slog.Logger {
+	return rest.NewLogger(out, config.LogLevel, config.LogFormat)
 }

@@ -209,14 +209,14 @@ func welcome(out io.Writer, running supervisor.Report) {
 			_, _ = fmt.Fprintf(out, "  %-14s %s\n", name, addresses[name])
 		}
 	}
-	if api, search := addresses[native.EventAPI], addresses[native.Elasticsearch]; api != "" && search != "" {
+	if api, search := addresses[native.EventAPI], addresses[native.EventSearch]; api != "" && search != "" {
 		_, _ = fmt.Fprintf(out, `
 What to try next:
   curl -i %s/events -H 'Content-Type: application/json' -d '{"title": "Night of the Proms", "category": "concert",
     "organizer": "City Hall", "status": "published", "starts_at": "2030-05-01T19:00:00Z", "ends_at": "2030-05-01T22:00:00Z"}'
-  curl '%s/events/_search?q=title:proms&pretty'
-  open %s/docs
+  curl '%s/events?q=proms'
+  open %s/docs or %s/docs
   make demo, make status, make logs, make down
-`, api, search, api)
+`, api, search, api, search)
 	}
 }

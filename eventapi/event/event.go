@@ -98,6 +98,10 @@ type Event struct {
 	UpdatedAt time.Time `json:"updated_at" readOnly:"true"`
 }
 
+// Position is a place in the database's write-ahead log. That of a write lies behind every earlier change of the event and
+// at or before its own: whoever has a change of the event from there on has this write, or a newer one.
+type Position int64
+
 // Defaults returns the fields of an event about which nothing is said.
 func Defaults() Fields {
 	return Fields{Status: Draft, Tags: []string{}, Attributes: Attributes{}}

@@ -1,23 +1,17 @@
 // Package httpapi is the REST side of the event service: routes, request decoding, conditional requests,
-// idempotent creation, problem+json errors, the OpenAPI document, and what operators look at.
+// idempotent creation, and what its errors mean. Package rest has what is not the event service's own.
 package httpapi
 
 import (
 	"context"
 	"log/slog"
-	"net/http"
-	"sync/atomic"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humachi"
-	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"ticketing/eventapi/event"
 	"ticketing/eventapi/idempotency"
+	"ticketing/internal/rest"
 )
 
 // Store is what the handlers need of a store. Its errors are those of packages event and idempotency; any other is
@@ -26,16 +20,16 @@ type Store interface {
 	Get(ctx context.Context, id event.ID) (event.Event, error)
 	List(ctx context.Context, query event.Query) (event.Page, error)
 
-	// Create writes all events or none. An *event.ItemError says which one was refused.
-	Create(ctx context.Context, events []event.New) ([]event.Event, error)
+	// Create writes all events or none; the position holds for each. An *event.ItemError says which one was refused.
+	Create(ctx context.Context, events []event.New) ([]event.Event, event.Position, error)
 	// CreateOnce does the same once for every key; render makes the answer to keep.
 	CreateOnce(ctx context.Context, request idempotency.Request, events []event.New,
-		render func([]event.Event) (idempotency.Answer, error)) (idempotency.Answer, error)
+		render func([]event.Event, event.Position) (idempotency.Answer, error)) (idempotency.Answer, error)
 
 	// Update and Delete check the version and write with no other write in between; a nil accept takes any version.
 	Update(ctx context.Context, id event.ID, accept func(version int64) bool,
-		change func(event.Event) (event.Fields, error)) (event.Event, error)
-	Delete(ctx context.Context, id event.ID, accept func(version int64) bool) error
+		change func(event.Event) (event.Fields, error)) (event.Event, event.Position, error)
+	Delete(ctx context.Context, id event.ID, accept func(version int64) bool) (event.Position, error)
 
 	// Check says what keeps the store from working, if anything.
 	Check(ctx context.Context) (database, schema error)
@@ -51,40 +45,37 @@ type Config struct {
 
 // API answers requests.
 type API struct {
-	config   Config
-	store    Store
-	log      *slog.Logger
-	metrics  *metrics
-	router   *chi.Mux
-	huma     huma.API
-	draining atomic.Bool
+	*rest.API
+
+	config Config
+	store  Store
+	log    *slog.Logger
 }
 
 // New makes an API that reports to log and to the registry.
 func New(config Config, store Store, log *slog.Logger, registry *prometheus.Registry) (*API, error) {
-	a := &API{config: config, store: store, log: log, metrics: newMetrics(registry), router: chi.NewRouter()}
-	a.router.Use(a.identify, a.observe, a.recoverPanic, middleware.GetHead)
-	a.router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
-		writeProblem(w, http.StatusNotFound, "there is nothing at this path; see /docs")
-	})
-	a.router.MethodNotAllowed(a.methodNotAllowed)
-	a.router.Group(func(r chi.Router) {
-		r.Use(a.limit, singleRepresentation)
-		a.huma = humachi.New(r, openAPIConfig())
-		a.huma.UseMiddleware(a.refuseEmptyParameters)
-		a.registerEvents()
-	})
-	a.router.Get("/healthz", healthz)
-	a.router.Get("/readyz", a.readyz)
-	a.router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
-	if err := a.serveDocuments(); err != nil {
-		return nil, err
-	}
-	return a, nil
+	a := &API{config: config, store: store, log: log}
+	a.API = rest.New(rest.Config{
+		Name: "eventapi", Title: "Ticketing events",
+		Description: "Writes the events of a ticketing system. " +
+			"Errors are problem details (RFC 9457) whose errors say which field is wrong, and why. " +
+			"Every write changes an event's ETag; send it in If-Match to change only what you have read.",
+		MaxInFlight: config.MaxInFlight, RequestTimeout: config.RequestTimeout,
+		SchemaName: schemaName, Ready: a.ready,
+	}, log, registry)
+	a.registerEvents()
+	return a, a.Document()
 }
 
-// ServeHTTP answers one request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
-
-// Drain makes /readyz say that the program is going away.
-func (a *API) Drain() { a.draining.Store(true) }
+// ready names the parts that requests need, for /readyz.
+func (a *API) ready(ctx context.Context) (map[string]string, error) {
+	database, schema := a.store.Check(ctx)
+	switch {
+	case database != nil:
+		return map[string]string{"database": "does not answer", "schema": "unknown"}, database
+	case schema != nil:
+		return map[string]string{"database": "ok", "schema": schema.Error()}, schema
+	default:
+		return map[string]string{"database": "ok", "schema": "ok"}, nil
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 	"ticketing/eventapi/event"
 	"ticketing/eventapi/idempotency"
+	"ticketing/internal/rest"
 )
 
 // MaxBatch is how many events one request may create.
@@ -38,14 +39,15 @@ func (a *API) create(ctx context.Context, in *createInput) (*eventOutput, error)
 	}
 	wanted, errs := decodeNew(members, "body")
 	if len(errs) > 0 {
-		return nil, unprocessable(errs...)
+		return nil, rest.Unprocessable(errs...)
 	}
-	out, err := a.createOnce(ctx, in, "POST /events", []event.New{wanted}, func(created []event.Event) (*eventOutput, error) {
+	out, err := a.createOnce(ctx, in, "POST /events", []event.New{wanted}, func(created []event.Event, at event.Position) (*eventOutput, error) {
 		out, err := eventAnswer(http.StatusCreated, created[0])
 		if err != nil {
 			return nil, err
 		}
 		out.Location = "/events/" + created[0].ID.String()
+		out.WriteToken = writeToken(created[0].ID, at)
 		return out, nil
 	})
 	if item := (*event.ItemError)(nil); errors.As(err, &item) {
@@ -59,7 +61,7 @@ func (a *API) createBatch(ctx context.Context, in *createInput) (*eventOutput, e
 	if err != nil {
 		return nil, err
 	}
-	return a.createOnce(ctx, in, "POST /events:batch", wanted, func(created []event.Event) (*eventOutput, error) {
+	return a.createOnce(ctx, in, "POST /events:batch", wanted, func(created []event.Event, _ event.Position) (*eventOutput, error) {
 		return answer(http.StatusCreated, batchAnswer{Items: created})
 	})
 }
@@ -72,22 +74,22 @@ func decodeBatch(text []byte) ([]event.New, error) {
 	var errs []*huma.ErrorDetail
 	for name := range members {
 		if name != "items" {
-			errs = append(errs, at("body."+name, "is not a field that can be written"))
+			errs = append(errs, rest.At("body."+name, "is not a field that can be written"))
 		}
 	}
 	var items []json.RawMessage
 	if err := json.Unmarshal(members["items"], &items); err != nil || items == nil {
-		return nil, unprocessable(append(errs, at("body.items", "must be an array of events"))...)
+		return nil, rest.Unprocessable(append(errs, rest.At("body.items", "must be an array of events"))...)
 	}
 	if len(items) == 0 || len(items) > MaxBatch {
-		return nil, unprocessable(append(errs, at("body.items", fmt.Sprintf("must have between 1 and %d elements", MaxBatch)))...)
+		return nil, rest.Unprocessable(append(errs, rest.At("body.items", fmt.Sprintf("must have between 1 and %d elements", MaxBatch)))...)
 	}
 	wanted := make([]event.New, len(items))
 	for i, item := range items {
 		location := fmt.Sprintf("body.items[%d]", i)
 		var members map[string]json.RawMessage
 		if err := json.Unmarshal(item, &members); err != nil || members == nil {
-			errs = append(errs, at(location, "must be a JSON object"))
+			errs = append(errs, rest.At(location, "must be a JSON object"))
 			continue
 		}
 		var wrong []*huma.ErrorDetail
@@ -95,7 +97,7 @@ func decodeBatch(text []byte) ([]event.New, error) {
 		errs = append(errs, wrong...)
 	}
 	if len(errs) > 0 {
-		return nil, unprocessable(errs...)
+		return nil, rest.Unprocessable(errs...)
 	}
 	return wanted, nil
 }
@@ -103,18 +105,18 @@ func decodeBatch(text []byte) ([]event.New, error) {
 // createOnce creates the events and answers with what render makes of them: every time, or once for a key.
 func (a *API) createOnce(
 	ctx context.Context, in *createInput, operation string, wanted []event.New,
-	render func([]event.Event) (*eventOutput, error),
+	render func([]event.Event, event.Position) (*eventOutput, error),
 ) (*eventOutput, error) {
 	if in.IdempotencyKey == "" {
-		created, err := a.store.Create(ctx, wanted)
+		created, at, err := a.store.Create(ctx, wanted)
 		if err != nil {
 			return nil, err
 		}
-		return render(created)
+		return render(created, at)
 	}
 	request := idempotency.Request{Key: in.IdempotencyKey, Hash: requestHash(operation, body(ctx))}
-	given, err := a.store.CreateOnce(ctx, request, wanted, func(created []event.Event) (idempotency.Answer, error) {
-		out, err := render(created)
+	given, err := a.store.CreateOnce(ctx, request, wanted, func(created []event.Event, at event.Position) (idempotency.Answer, error) {
+		out, err := render(created, at)
 		if err != nil {
 			return idempotency.Answer{}, err
 		}
@@ -141,6 +143,9 @@ func toAnswer(out *eventOutput) idempotency.Answer {
 	if out.Location != "" {
 		headers["Location"] = out.Location
 	}
+	if out.WriteToken != "" {
+		headers["Write-Token"] = out.WriteToken
+	}
 	return idempotency.Answer{Status: out.Status, Headers: headers, Body: out.Body}
 }
 
@@ -150,6 +155,7 @@ func fromAnswer(given idempotency.Answer) *eventOutput {
 		ContentType: given.Headers["Content-Type"],
 		ETag:        given.Headers["ETag"],
 		Location:    given.Headers["Location"],
+		WriteToken:  given.Headers["Write-Token"],
 		Body:        given.Body,
 	}
 	if given.Replayed {

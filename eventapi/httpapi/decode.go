@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"ticketing/eventapi/event"
+	"ticketing/internal/rest"
 )
 
 // decodeFields reads the members of an event's JSON object, and returns everything that is wrong with them: members
@@ -41,7 +42,7 @@ func checkPatch(members map[string]json.RawMessage) []*huma.ErrorDetail {
 			continue
 		}
 		if message := decodeMember(text, field, into); message != "" {
-			errs = append(errs, at("body."+field.Tag.Get("json"), message))
+			errs = append(errs, rest.At("body."+field.Tag.Get("json"), message))
 		}
 	}
 	return append(errs, unknownMembers(members, &fields, "body")...)
@@ -66,7 +67,7 @@ func decodeMembers(members map[string]json.RawMessage, target any, location stri
 	for field, into := range writable(target) {
 		name := field.Tag.Get("json")
 		if message := decodeMember(members[name], field, into); message != "" {
-			errs = append(errs, at(location+"."+name, message))
+			errs = append(errs, rest.At(location+"."+name, message))
 		}
 	}
 	return append(errs, unknownMembers(members, target, location)...)
@@ -91,7 +92,7 @@ func unknownMembers(members map[string]json.RawMessage, target any, location str
 	}
 	var errs []*huma.ErrorDetail
 	for _, name := range slices.Sorted(maps.Keys(unknown)) {
-		errs = append(errs, at(location+"."+name, "is not a field that can be written"))
+		errs = append(errs, rest.At(location+"."+name, "is not a field that can be written"))
 	}
 	return errs
 }

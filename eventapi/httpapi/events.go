@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	jsonpatch "github.com/evanphx/json-patch/v5"
 
 	"ticketing/eventapi/event"
+	"ticketing/internal/rest"
 )
 
 // EventID is exported because huma reads exported fields only, embedded ones included.
@@ -23,7 +25,7 @@ type EventID struct {
 func (in EventID) parse() (event.ID, error) {
 	id, err := event.ParseID(in.ID)
 	if err != nil {
-		return id, unprocessable(at("path.id", err.Error()))
+		return id, rest.Unprocessable(rest.At("path.id", err.Error()))
 	}
 	return id, nil
 }
@@ -35,6 +37,7 @@ type eventOutput struct {
 	ETag        string `header:"ETag" hidden:"true"`
 	Location    string `header:"Location" hidden:"true"`
 	Replayed    string `header:"Idempotent-Replayed" hidden:"true"`
+	WriteToken  string `header:"Write-Token" hidden:"true"`
 	Body        []byte
 }
 
@@ -58,6 +61,11 @@ func eventAnswer(status int, e event.Event) (*eventOutput, error) {
 	return out, nil
 }
 
+// opaque is the part of an entity tag between the quotes.
+func opaque(version int64) string { return strconv.FormatInt(version, 10) }
+
+func etag(version int64) string { return `"` + opaque(version) + `"` }
+
 type getInput struct {
 	EventID
 	IfNoneMatch string `header:"If-None-Match" minLength:"1" pattern:"^([*]|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"* or a list of entity tags in double quotes" doc:"Answers 304 when the event's ETag is among these"`
@@ -68,15 +76,15 @@ func (a *API) get(ctx context.Context, in *getInput) (*eventOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	tags, err := parseEntityTags(in.IfNoneMatch)
+	tags, err := rest.ParseEntityTags(in.IfNoneMatch)
 	if err != nil {
-		return nil, unprocessable(at("header.If-None-Match", err.Error()))
+		return nil, rest.Unprocessable(rest.At("header.If-None-Match", err.Error()))
 	}
 	found, err := a.store.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if tags.matchWeak(found.Version) {
+	if tags.MatchWeak(opaque(found.Version)) {
 		return &eventOutput{Status: http.StatusNotModified, ETag: etag(found.Version)}, nil
 	}
 	return eventAnswer(http.StatusOK, found)
@@ -108,23 +116,23 @@ func (in *listInput) query() (event.Query, error) {
 		}
 		parsed, err := event.ParseTime(text)
 		if err != nil {
-			errs = append(errs, at("query."+name, err.Error()+", with + written as %2B"))
+			errs = append(errs, rest.At("query."+name, err.Error()+", with + written as %2B"))
 		}
 		return parsed.UTC().Truncate(time.Microsecond)
 	}
 	query.Filter.StartsFrom = instant("starts_from", in.StartsFrom)
 	query.Filter.StartsBefore = instant("starts_before", in.StartsBefore)
 	if len(errs) > 0 {
-		return query, unprocessable(errs...)
+		return query, rest.Unprocessable(errs...)
 	}
 	var invalid *event.InvalidError
 	if errors.As(query.Filter.Validate(), &invalid) {
-		return query, unprocessable(fieldErrors(invalid, "query")...)
+		return query, rest.Unprocessable(fieldErrors(invalid, "query")...)
 	}
 	if in.Cursor != "" {
 		after, err := decodeCursor(in.Cursor, query.Filter)
 		if err != nil {
-			return query, unprocessable(at("query.cursor", err.Error()))
+			return query, rest.Unprocessable(rest.At("query.cursor", err.Error()))
 		}
 		query.After = &after
 	}
@@ -163,15 +171,15 @@ type changeInput struct {
 func (a *API) condition(in *changeInput) (func(version int64) bool, error) {
 	if in.IfMatch == "" {
 		if a.config.RequireIfMatch {
-			return nil, newProblem(http.StatusPreconditionRequired, "send If-Match with the ETag of the event as you read it")
+			return nil, rest.NewProblem(http.StatusPreconditionRequired, "send If-Match with the ETag of the event as you read it")
 		}
 		return nil, nil //nolint:nilnil // no condition is a value of its own
 	}
-	tags, err := parseEntityTags(in.IfMatch)
+	tags, err := rest.ParseEntityTags(in.IfMatch)
 	if err != nil {
-		return nil, unprocessable(at("header.If-Match", err.Error()))
+		return nil, rest.Unprocessable(rest.At("header.If-Match", err.Error()))
 	}
-	return tags.matchStrong, nil
+	return func(version int64) bool { return tags.MatchStrong(opaque(version)) }, nil
 }
 
 // update carries out PUT and PATCH: change makes the new fields of the event as it is under the row's lock.
@@ -184,11 +192,16 @@ func (a *API) update(ctx context.Context, in *changeInput, change func(event.Eve
 	if err != nil {
 		return nil, err
 	}
-	updated, err := a.store.Update(ctx, id, accept, change)
+	updated, at, err := a.store.Update(ctx, id, accept, change)
 	if err != nil {
 		return nil, err
 	}
-	return eventAnswer(http.StatusOK, updated)
+	out, err := eventAnswer(http.StatusOK, updated)
+	if err != nil {
+		return nil, err
+	}
+	out.WriteToken = writeToken(id, at)
+	return out, nil
 }
 
 func (a *API) put(ctx context.Context, in *changeInput) (*eventOutput, error) {
@@ -198,7 +211,7 @@ func (a *API) put(ctx context.Context, in *changeInput) (*eventOutput, error) {
 	}
 	fields, errs := decodeFields(members, "body")
 	if len(errs) > 0 {
-		return nil, unprocessable(errs...)
+		return nil, rest.Unprocessable(errs...)
 	}
 	return a.update(ctx, in, func(event.Event) (event.Fields, error) { return fields, nil })
 }
@@ -211,7 +224,7 @@ func (a *API) patch(ctx context.Context, in *changeInput) (*eventOutput, error) 
 	}
 	// What is wrong with the patch by itself is found before merging, which would hide some of it.
 	if errs := checkPatch(members); len(errs) > 0 {
-		return nil, unprocessable(errs...)
+		return nil, rest.Unprocessable(errs...)
 	}
 	return a.update(ctx, in, func(current event.Event) (event.Fields, error) { return merge(current.Fields, patch) })
 }
@@ -232,12 +245,12 @@ func merge(current event.Fields, patch []byte) (event.Fields, error) {
 	}
 	fields, errs := decodeFields(members, "body")
 	if len(errs) > 0 {
-		return event.Fields{}, unprocessable(errs...)
+		return event.Fields{}, rest.Unprocessable(errs...)
 	}
 	return fields, nil
 }
 
-func (a *API) delete(ctx context.Context, in *changeInput) (*struct{}, error) {
+func (a *API) delete(ctx context.Context, in *changeInput) (*deleteOutput, error) {
 	id, err := in.parse()
 	if err != nil {
 		return nil, err
@@ -246,5 +259,16 @@ func (a *API) delete(ctx context.Context, in *changeInput) (*struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.store.Delete(ctx, id, accept)
+	at, err := a.store.Delete(ctx, id, accept)
+	if err != nil {
+		return nil, err
+	}
+	return &deleteOutput{WriteToken: writeToken(id, at)}, nil
 }
+
+type deleteOutput struct {
+	WriteToken string `header:"Write-Token" hidden:"true"`
+}
+
+// writeToken names a write for those who read elsewhere and want to see at least that.
+func writeToken(id event.ID, at event.Position) string { return fmt.Sprintf("%s:%d", id, at) }

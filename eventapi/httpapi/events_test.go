@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -43,6 +44,34 @@ func TestLifeOfAnEvent(t *testing.T) {
 	}
 	c.do(http.MethodPut, path, "{"+required+"}").problem(http.StatusNotFound)
 	c.do(http.MethodPatch, path, "{}").problem(http.StatusNotFound)
+}
+
+// Every write but a batch's is named by a token, later ones by greater positions. A replay gets the first one's.
+func TestWriteTokens(t *testing.T) {
+	t.Parallel()
+	c := serve(t, limits())
+	created := c.do(http.MethodPost, "/events", "{"+required+"}", "Idempotency-Key", "token")
+	id := created.event(http.StatusCreated).ID.String()
+	path := "/events/" + id
+	answers := []answer{
+		created,
+		c.do(http.MethodPut, path, "{"+required+"}"),
+		c.do(http.MethodPatch, path, `{"city":"Bern"}`),
+		c.do(http.MethodDelete, path, ""),
+	}
+	last := int64(0)
+	for _, a := range answers {
+		position, ok := strings.CutPrefix(a.header.Get("Write-Token"), id+":")
+		require.True(t, ok, a.header)
+		number, err := strconv.ParseInt(position, 10, 64)
+		require.NoError(t, err)
+		require.Greater(t, number, last)
+		last = number
+	}
+	replayed := c.do(http.MethodPost, "/events", "{"+required+"}", "Idempotency-Key", "token")
+	require.Equal(t, "true", replayed.header.Get("Idempotent-Replayed"))
+	require.Equal(t, created.header.Get("Write-Token"), replayed.header.Get("Write-Token"))
+	require.NotContains(t, c.do(http.MethodPost, "/events:batch", `{"items":[{`+required+`}]}`).header, "Write-Token")
 }
 
 func TestNumbersKeepTheirDigits(t *testing.T) {

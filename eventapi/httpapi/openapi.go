@@ -10,21 +10,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"ticketing/eventapi/event"
+	"ticketing/internal/rest"
 )
-
-// openAPIConfig leaves out huma's own routes: its handlers for the document build it on first use without a lock,
-// and its documentation pages load scripts from the internet. serveDocuments has both.
-func openAPIConfig() huma.Config {
-	config := huma.DefaultConfig("Ticketing events", "1.0.0")
-	config.Info.Description = "Writes the events of a ticketing system. " +
-		"Errors are problem details (RFC 9457) whose errors say which field is wrong, and why. " +
-		"Every write changes an event's ETag; send it in If-Match to change only what you have read."
-	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
-	config.CreateHooks = nil
-	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
-	config.RejectUnknownQueryParameters = true
-	return config
-}
 
 // schemaName names the schemas for a reader who does not see the packages of their types.
 func schemaName(t reflect.Type, hint string) string {
@@ -36,18 +23,13 @@ func schemaName(t reflect.Type, hint string) string {
 		return "NewEvent"
 	case reflect.TypeFor[event.Fields]():
 		return "EventFields"
-	case reflect.TypeFor[huma.ErrorModel]():
-		return "Problem"
-	case reflect.TypeFor[huma.ErrorDetail]():
-		return "ProblemError"
 	default:
 		return huma.DefaultSchemaNamer(t, hint)
 	}
 }
 
-// Statuses that any operation, and any operation with a body, may answer.
+// Statuses that an operation with a body, and one that changes an event, may answer too.
 var (
-	anyErrors  = []int{http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable}
 	bodyErrors = []int{
 		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 	}
@@ -71,7 +53,7 @@ func (a *API) registerEvents() {
 	register(a, operation{
 		method: http.MethodPost, path: "/events", id: "create-event", summary: "Create an event",
 		mediaType: jsonType, body: reflect.TypeFor[event.New](),
-		status: http.StatusCreated, result: one, headers: []string{"ETag", "Location", "Idempotent-Replayed"},
+		status: http.StatusCreated, result: one, headers: []string{"ETag", "Location", "Idempotent-Replayed", "Write-Token"},
 		errors: [][]int{bodyErrors, {http.StatusConflict}},
 	}, a.create)
 	register(a, operation{
@@ -91,17 +73,17 @@ func (a *API) registerEvents() {
 	}, a.get)
 	register(a, operation{
 		method: http.MethodPut, path: "/events/{id}", id: "replace-event", summary: "Replace all fields of an event",
-		mediaType: jsonType, body: fields, status: http.StatusOK, result: one, headers: []string{"ETag"},
+		mediaType: jsonType, body: fields, status: http.StatusOK, result: one, headers: []string{"ETag", "Write-Token"},
 		errors: [][]int{bodyErrors, changeErrors},
 	}, a.put)
 	register(a, operation{
 		method: http.MethodPatch, path: "/events/{id}", id: "patch-event", summary: "Change some fields of an event (JSON merge patch)",
-		mediaType: mergePatchType, body: reflect.TypeFor[eventPatch](), status: http.StatusOK, result: one, headers: []string{"ETag"},
+		mediaType: mergePatchType, body: reflect.TypeFor[eventPatch](), status: http.StatusOK, result: one, headers: []string{"ETag", "Write-Token"},
 		errors: [][]int{bodyErrors, changeErrors},
 	}, a.patch)
 	register(a, operation{
 		method: http.MethodDelete, path: "/events/{id}", id: "delete-event", summary: "Delete an event",
-		status: http.StatusNoContent, errors: [][]int{changeErrors},
+		status: http.StatusNoContent, headers: []string{"Write-Token"}, errors: [][]int{changeErrors},
 	}, a.delete)
 }
 
@@ -111,12 +93,12 @@ func register[I, O any](a *API, op operation, handler func(context.Context, *I) 
 		Method: op.method, Path: op.path, OperationID: op.id, Summary: op.summary, Tags: []string{"events"},
 		DefaultStatus: op.status,
 		Responses:     map[string]*huma.Response{strconv.Itoa(op.status): a.success(op)},
-		Errors:        slices.Concat(anyErrors, slices.Concat(op.errors...)),
+		Errors:        slices.Concat(rest.AnyErrors(), slices.Concat(op.errors...)),
 	}
 	if op.mediaType != "" {
 		document.Middlewares = huma.Middlewares{a.withBody(op.mediaType)}
 	}
-	huma.Register(a.huma, document, func(ctx context.Context, in *I) (*O, error) {
+	huma.Register(a.Huma, document, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
 			return nil, a.problem(ctx, err)
@@ -137,7 +119,7 @@ func (a *API) success(op operation) *huma.Response {
 // complete adds to the document what huma does not know: the body that the handler decodes itself, 304, and the
 // headers of every answer.
 func (a *API) complete(op operation) {
-	item := a.huma.OpenAPI().Paths[op.path]
+	item := a.Huma.OpenAPI().Paths[op.path]
 	document := map[string]*huma.Operation{
 		http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put,
 		http.MethodPatch: item.Patch, http.MethodDelete: item.Delete,
@@ -150,23 +132,16 @@ func (a *API) complete(op operation) {
 	if op.id == "get-event" {
 		document.Responses["304"] = &huma.Response{Description: http.StatusText(http.StatusNotModified), Headers: headerDocuments("ETag")}
 	}
-	for status, response := range document.Responses {
-		if response.Headers == nil {
-			response.Headers = map[string]*huma.Param{}
-		}
-		response.Headers[requestIDHeader] = headers[requestIDHeader]
-		switch {
-		case status == strconv.Itoa(http.StatusServiceUnavailable):
-			response.Headers["Retry-After"] = headers["Retry-After"]
-		case status == strconv.Itoa(http.StatusUnsupportedMediaType) && op.mediaType == mergePatchType:
-			response.Headers["Accept-Patch"] = headers["Accept-Patch"]
-		}
+	rest.DocumentHeaders(document)
+	if op.mediaType == mergePatchType {
+		response := document.Responses[strconv.Itoa(http.StatusUnsupportedMediaType)]
+		response.Headers["Accept-Patch"] = headers["Accept-Patch"]
 	}
 }
 
 // schema returns the schema of a type of package event, with every field of an answer always there.
 func (a *API) schema(t reflect.Type) *huma.Schema {
-	registry := a.huma.OpenAPI().Components.Schemas
+	registry := a.Huma.OpenAPI().Components.Schemas
 	reference := registry.Schema(t, true, t.Name())
 	if t == reflect.TypeFor[event.Event]() {
 		schema := registry.SchemaFromRef(reference.Ref)
@@ -200,13 +175,10 @@ func (eventPatch) TransformSchema(_ huma.Registry, schema *huma.Schema) *huma.Sc
 
 // headers documents the headers of answers.
 var headers = map[string]*huma.Param{
-	requestIDHeader: {
-		Description: "The request's own X-Request-Id, or one made for it; the log has it too", Schema: &huma.Schema{Type: huma.TypeString},
-	},
 	"ETag":                {Description: "The event's version", Schema: &huma.Schema{Type: huma.TypeString, Pattern: `^"[0-9]+"$`}},
 	"Location":            {Description: "The path of the new event", Schema: &huma.Schema{Type: huma.TypeString, Format: "uri-reference"}},
 	"Idempotent-Replayed": {Description: "true when this is the answer to an earlier request with the same key", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"true"}}},
-	"Retry-After":         {Description: "Seconds to wait", Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9]+$"}},
+	"Write-Token":         {Description: "Names this write: eventsearch takes it as the parameter after, and answers when the write is searchable", Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9a-f-]{36}:[0-9]+$"}},
 	"Accept-Patch":        {Description: "The media type that PATCH takes", Schema: &huma.Schema{Type: huma.TypeString}},
 }
 

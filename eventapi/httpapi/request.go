@@ -13,6 +13,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"ticketing/internal/rest"
 )
 
 const (
@@ -28,33 +30,6 @@ func body(ctx context.Context) []byte {
 	return content
 }
 
-// refuseEmptyParameters refuses what huma takes for a parameter that is not there: an empty value. It also refuses a
-// query parameter that is there twice, of which huma would take the first.
-func (a *API) refuseEmptyParameters(ctx huma.Context, next func(huma.Context)) {
-	request, _ := humachi.Unwrap(ctx)
-	query := request.URL.Query()
-	var errs []error
-	for _, parameter := range ctx.Operation().Parameters {
-		location := parameter.In + "." + parameter.Name
-		switch parameter.In {
-		case "query":
-			if values := query[parameter.Name]; len(values) > 1 || len(values) == 1 && values[0] == "" {
-				errs = append(errs, at(location, "must be given once, and not be empty"))
-			}
-		case "header":
-			if values := request.Header.Values(parameter.Name); len(values) > 0 && values[0] == "" {
-				errs = append(errs, at(location, "must not be empty"))
-			}
-		}
-	}
-	if len(errs) > 0 {
-		// the client has gone when this fails
-		_ = huma.WriteErr(a.huma, ctx, http.StatusUnprocessableEntity, "validation failed", errs...)
-		return
-	}
-	next(ctx)
-}
-
 // withBody reads the request's body for a handler. Handlers decode it themselves, since huma's own validation
 // decodes every number to a float64 first.
 func (a *API) withBody(mediaType string) func(huma.Context, func(huma.Context)) {
@@ -65,7 +40,7 @@ func (a *API) withBody(mediaType string) func(huma.Context, func(huma.Context)) 
 				ctx.SetHeader("Accept-Patch", mergePatchType)
 			}
 			// the client has gone when this fails
-			_ = huma.WriteErr(a.huma, ctx, err.Status, err.Detail)
+			_ = huma.WriteErr(a.Huma, ctx, err.Status, err.Detail)
 			return
 		}
 		next(huma.WithValue(ctx, bodyKey{}, content))
@@ -76,18 +51,18 @@ func (a *API) readBody(ctx huma.Context, mediaType string) ([]byte, *huma.ErrorM
 	given, parameters, err := mime.ParseMediaType(ctx.Header("Content-Type"))
 	charset := strings.ToLower(parameters["charset"])
 	if err != nil || given != mediaType || charset != "" && charset != "utf-8" {
-		return nil, newProblem(http.StatusUnsupportedMediaType, "send the body with Content-Type: "+mediaType)
+		return nil, rest.NewProblem(http.StatusUnsupportedMediaType, "send the body with Content-Type: "+mediaType)
 	}
 	request, writer := humachi.Unwrap(ctx)
 	content, err := io.ReadAll(http.MaxBytesReader(writer, request.Body, a.config.MaxBodyBytes))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, newProblem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body may have at most %d bytes", tooLarge.Limit))
+		return nil, rest.NewProblem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body may have at most %d bytes", tooLarge.Limit))
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, newProblem(http.StatusRequestTimeout, "the body did not arrive in time")
+		return nil, rest.NewProblem(http.StatusRequestTimeout, "the body did not arrive in time")
 	case err != nil:
-		return nil, newProblem(http.StatusBadRequest, "the body ended early")
+		return nil, rest.NewProblem(http.StatusBadRequest, "the body ended early")
 	}
 	return content, nil
 }
@@ -99,11 +74,11 @@ func object(text []byte) (map[string]json.RawMessage, error) {
 	var syntax *json.SyntaxError
 	switch {
 	case len(text) == 0:
-		return nil, newProblem(http.StatusBadRequest, "the body is empty: send a JSON object")
+		return nil, rest.NewProblem(http.StatusBadRequest, "the body is empty: send a JSON object")
 	case errors.As(err, &syntax):
-		return nil, newProblem(http.StatusBadRequest, fmt.Sprintf("the body is not valid JSON: %v at byte %d", syntax, syntax.Offset))
+		return nil, rest.NewProblem(http.StatusBadRequest, fmt.Sprintf("the body is not valid JSON: %v at byte %d", syntax, syntax.Offset))
 	case err != nil || members == nil:
-		return nil, unprocessable(at("body", "must be a JSON object"))
+		return nil, rest.Unprocessable(rest.At("body", "must be a JSON object"))
 	}
 	return members, nil
 }

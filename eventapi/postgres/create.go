@@ -12,15 +12,15 @@ import (
 	"ticketing/eventapi/idempotency"
 )
 
-// Create writes all events in one transaction, or none, and returns them as written, in the same order. An
+// Create writes all events in one transaction, or none, and returns them as written, in the same order, with a position
+// that holds for each of them. An
 // *event.ItemError says which one the database refused: event.ErrExists or an *event.InvalidError.
-func (s *Store) Create(ctx context.Context, events []event.New) ([]event.Event, error) {
-	var created []event.Event
-	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
-		created, err = insertAll(ctx, tx, events)
+func (s *Store) Create(ctx context.Context, events []event.New) (created []event.Event, at event.Position, err error) {
+	err = s.inTx(ctx, func(tx pgx.Tx) (err error) {
+		created, at, err = insertAll(ctx, tx, events)
 		return err
 	})
-	return created, err
+	return created, at, err
 }
 
 // CreateOnce does what Create does, once for every key: it keeps render's answer in the transaction of the write,
@@ -29,7 +29,7 @@ func (s *Store) Create(ctx context.Context, events []event.New) ([]event.Event, 
 // is kept of a write that failed.
 func (s *Store) CreateOnce(
 	ctx context.Context, request idempotency.Request, events []event.New,
-	render func([]event.Event) (idempotency.Answer, error),
+	render func([]event.Event, event.Position) (idempotency.Answer, error),
 ) (idempotency.Answer, error) {
 	var answer idempotency.Answer
 	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
@@ -42,11 +42,11 @@ func (s *Store) CreateOnce(
 		if answer, found, err = kept(ctx, tx, request); err != nil || found {
 			return err
 		}
-		created, err := insertAll(ctx, tx, events)
+		created, at, err := insertAll(ctx, tx, events)
 		if err != nil {
 			return err
 		}
-		if answer, err = render(created); err != nil {
+		if answer, err = render(created, at); err != nil {
 			return err
 		}
 		return keep(ctx, tx, request, answer)
@@ -80,13 +80,22 @@ func keep(ctx context.Context, tx pgx.Tx, request idempotency.Request, answer id
 	return classify(err, "keep the answer of an idempotency key")
 }
 
-// insertAll sends all inserts at once and reads their rows.
-func insertAll(ctx context.Context, tx pgx.Tx, events []event.New) (created []event.Event, err error) {
+// lockID waits for a delete of the same id that is not over yet. Postgres writes an insert's record before it waits for
+// one, so the delete's record could lie behind the position and be taken for this write's.
+const lockID = "SELECT FROM public.events WHERE id = $1 FOR UPDATE"
+
+// insertAll sends all inserts at once, behind the question for the position, and reads their rows.
+func insertAll(ctx context.Context, tx pgx.Tx, events []event.New) (created []event.Event, at event.Position, err error) {
 	batch := &pgx.Batch{}
+	chosen := len(events) == 1 && events[0].ID != nil // the position of several is told to nobody
+	if chosen {
+		batch.Queue(lockID, [16]byte(*events[0].ID))
+	}
+	batch.Queue(position)
 	for _, e := range events {
 		args, err := arguments(e.Fields)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		args["id"] = (*[16]byte)(e.ID)
 		batch.Queue(insert, args)
@@ -97,16 +106,24 @@ func insertAll(ctx context.Context, tx pgx.Tx, events []event.New) (created []ev
 			err = classify(closed, "end a batch")
 		}
 	}()
+	if chosen {
+		if _, err := results.Exec(); err != nil {
+			return nil, 0, classify(err, "lock the id")
+		}
+	}
+	if err := scanPosition(&at)(results.QueryRow()); err != nil {
+		return nil, 0, classify(err, "ask for the position")
+	}
 	created = make([]event.Event, 0, len(events))
 	for i := range events {
 		rows, err := results.Query()
 		inserted, err := one(rows, err, "insert event")
 		if err != nil {
-			return nil, &event.ItemError{Index: i, Err: err}
+			return nil, 0, &event.ItemError{Index: i, Err: err}
 		}
 		created = append(created, inserted)
 	}
-	return created, nil
+	return created, at, nil
 }
 
 // purgeLock keeps two programs from purging the same keys at the same time.

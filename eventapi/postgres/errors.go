@@ -49,6 +49,7 @@ const (
 	queryCanceled    = "57014" // statement_timeout passed
 	readOnly         = "25006" // a standby after a failover
 	lockNotAvailable = "55P03"
+	notPrerequisite  = "55000" // asking a standby for the position of a write
 )
 
 // classify turns an error of the driver into one of package event where there is one that says it.
@@ -77,7 +78,7 @@ func classifyRefusal(refused *pgconn.PgError, doing string) error {
 			return invalid(known.Field, known.Message)
 		}
 		return invalid("", "breaks the rule "+refused.ConstraintName+" of the database")
-	case queryCanceled, readOnly, lockNotAvailable:
+	case queryCanceled, readOnly, lockNotAvailable, notPrerequisite:
 		return fmt.Errorf("%s: %w: %w", doing, event.ErrUnavailable, refused)
 	}
 	switch refused.Code[:2] {

@@ -58,7 +58,7 @@ func TestConstraintsNameTheField(t *testing.T) {
 			t.Parallel()
 			f := fields("x")
 			test.change(&f)
-			_, err := store.Create(t.Context(), []event.New{{Fields: f}})
+			_, _, err := store.Create(t.Context(), []event.New{{Fields: f}})
 			var invalid *event.InvalidError
 			require.ErrorAs(t, err, &invalid)
 			require.Equal(t, test.field, invalid.Fields[0].Field)
@@ -73,7 +73,7 @@ func TestUnknownConstraint(t *testing.T) {
 	store, database := open(t)
 	_, err := superuser(t, database).Exec(t.Context(), "ALTER TABLE events ADD CONSTRAINT events_new_rule CHECK (title <> 'forbidden')")
 	require.NoError(t, err)
-	_, err = store.Create(t.Context(), []event.New{{Fields: fields("forbidden")}})
+	_, _, err = store.Create(t.Context(), []event.New{{Fields: fields("forbidden")}})
 	var invalid *event.InvalidError
 	require.ErrorAs(t, err, &invalid)
 	require.Contains(t, invalid.Fields[0].Message, "events_new_rule")
@@ -90,15 +90,15 @@ func TestUnavailable(t *testing.T) {
 	_, err = tx.Exec(t.Context(), "SELECT FROM events FOR UPDATE")
 	require.NoError(t, err)
 
-	_, err = store.Update(t.Context(), created.ID, nil, retitle("y"))
+	_, _, err = store.Update(t.Context(), created.ID, nil, retitle("y"))
 	require.ErrorIs(t, err, event.ErrUnavailable)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	_, err = store.Update(ctx, created.ID, nil, retitle("y"))
+	_, _, err = store.Update(ctx, created.ID, nil, retitle("y"))
 	require.ErrorIs(t, err, event.ErrUnavailable)
 
 	require.NoError(t, tx.Rollback(t.Context()))
-	_, err = store.Update(t.Context(), created.ID, nil, retitle("z"))
+	_, _, err = store.Update(t.Context(), created.ID, nil, retitle("z"))
 	require.NoError(t, err)
 
 	store.Close()

@@ -40,9 +40,9 @@ func TestPagesUnderWrites(t *testing.T) {
 	}
 	turn := 0
 	seen := walk(t, store, event.Query{Limit: 3}, func() {
-		_, err := store.Update(t.Context(), created[turn].ID, nil, retitle("changed"))
+		_, _, err := store.Update(t.Context(), created[turn].ID, nil, retitle("changed"))
 		require.NoError(t, err)
-		_, err = store.Update(t.Context(), created[19-turn].ID, nil, retitle("changed"))
+		_, _, err = store.Update(t.Context(), created[19-turn].ID, nil, retitle("changed"))
 		require.NoError(t, err)
 		create(t, store, "new")
 		turn++
@@ -69,7 +69,7 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 		f := fields("large")
 		f.Description = new(strings.Repeat("é", 500_000))
 		f.Attributes = event.Attributes{"a": []byte(`"` + strings.Repeat("x", 900_000) + `"`)}
-		_, err := store.Create(t.Context(), []event.New{{Fields: f}})
+		_, _, err := store.Create(t.Context(), []event.New{{Fields: f}})
 		require.NoError(t, err)
 	}
 	first, err := store.List(t.Context(), event.Query{Limit: 200})
@@ -90,7 +90,7 @@ func TestFilters(t *testing.T) {
 		f.City = []*string{nil, new("Geneva"), new("Bern"), new("Basel")}[i%4]
 		f.StartsAt = start.Add(time.Duration(i) * time.Hour)
 		f.EndsAt = f.StartsAt.Add(time.Hour)
-		_, err := store.Create(t.Context(), []event.New{{Fields: f}})
+		_, _, err := store.Create(t.Context(), []event.New{{Fields: f}})
 		require.NoError(t, err)
 	}
 	tests := map[string]struct {

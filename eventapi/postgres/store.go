@@ -71,14 +71,13 @@ func (s *Store) Get(ctx context.Context, id event.ID) (event.Event, error) {
 	return one(rows, err, "get event")
 }
 
-// Update locks an event, replaces its fields by what change makes of them, and returns it as written. It returns
-// event.ErrNotFound, event.ErrVersionMismatch when accept refuses the stored version (nil accepts any), and
+// Update locks an event, replaces its fields by what change makes of them, and returns it as written, with the position
+// of the write. It returns event.ErrNotFound, event.ErrVersionMismatch when accept refuses the stored version (nil accepts any), and
 // change's own error. No other write comes between the check and the write.
 func (s *Store) Update(
 	ctx context.Context, id event.ID, accept func(version int64) bool, change func(event.Event) (event.Fields, error),
-) (event.Event, error) {
-	var updated event.Event
-	err := s.withLocked(ctx, id, accept, func(tx pgx.Tx, current event.Event) error {
+) (updated event.Event, at event.Position, err error) {
+	err = s.withLocked(ctx, id, accept, func(tx pgx.Tx, current event.Event) error {
 		fields, err := change(current)
 		if err != nil {
 			return err
@@ -88,20 +87,39 @@ func (s *Store) Update(
 			return err
 		}
 		args["id"] = [16]byte(id)
-		rows, err := tx.Query(ctx, "UPDATE public.events SET "+assignments+" WHERE id = @id RETURNING "+columns, args)
-		updated, err = one(rows, err, "update event")
-		return err
+		batch := &pgx.Batch{}
+		batch.Queue(position).QueryRow(scanPosition(&at))
+		batch.Queue("UPDATE public.events SET "+assignments+" WHERE id = @id RETURNING "+columns, args).Query(
+			func(rows pgx.Rows) (err error) {
+				updated, err = one(rows, nil, "update event")
+				return err
+			})
+		return classify(tx.SendBatch(ctx, batch).Close(), "update event")
 	})
-	return updated, err
+	return updated, at, err
 }
 
-// Delete locks an event and deletes it. It returns event.ErrNotFound, or event.ErrVersionMismatch when accept
+// Delete locks an event, deletes it, and returns the position of the write. It returns event.ErrNotFound, or event.ErrVersionMismatch when accept
 // refuses the stored version (nil accepts any).
-func (s *Store) Delete(ctx context.Context, id event.ID, accept func(version int64) bool) error {
-	return s.withLocked(ctx, id, accept, func(tx pgx.Tx, _ event.Event) error {
-		_, err := tx.Exec(ctx, "DELETE FROM public.events WHERE id = $1", [16]byte(id))
-		return classify(err, "delete event")
+func (s *Store) Delete(ctx context.Context, id event.ID, accept func(version int64) bool) (at event.Position, err error) {
+	err = s.withLocked(ctx, id, accept, func(tx pgx.Tx, _ event.Event) error {
+		batch := &pgx.Batch{}
+		batch.Queue(position).QueryRow(scanPosition(&at))
+		batch.Queue("DELETE FROM public.events WHERE id = $1", [16]byte(id))
+		return classify(tx.SendBatch(ctx, batch).Close(), "delete event")
 	})
+	return at, err
+}
+
+// position asks where the log ends. It is a statement of its own, sent together with the write behind it: after the
+// row's lock is held, so that every earlier change of the row lies below, and before the write makes its own record. A
+// column of SELECT ... FOR UPDATE would be computed before the lock is taken.
+const position = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
+
+func scanPosition(into *event.Position) func(pgx.Row) error {
+	return func(row pgx.Row) error {
+		return row.Scan((*int64)(into))
+	}
 }
 
 // withLocked runs write in a transaction that holds the event's row lock.

@@ -69,7 +69,7 @@ func fields(title string) event.Fields {
 
 func create(t *testing.T, store *postgres.Store, title string) event.Event {
 	t.Helper()
-	created, err := store.Create(t.Context(), []event.New{{Fields: fields(title)}})
+	created, _, err := store.Create(t.Context(), []event.New{{Fields: fields(title)}})
 	require.NoError(t, err)
 	return created[0]
 }
@@ -98,7 +98,7 @@ func TestEveryFieldSurvives(t *testing.T) {
 		"tiny": json.RawMessage("0.000000000000000000000000000001"), "text": json.RawMessage(`"<é🎷>"`),
 	}
 	id := someID()
-	created, err := store.Create(t.Context(), []event.New{{ID: &id, Fields: f}})
+	created, _, err := store.Create(t.Context(), []event.New{{ID: &id, Fields: f}})
 	require.NoError(t, err)
 	require.Equal(t, f, created[0].Fields)
 	require.Equal(t, id, created[0].ID)
@@ -115,9 +115,9 @@ func TestNotFound(t *testing.T) {
 	id := someID()
 	_, err := store.Get(t.Context(), id)
 	require.ErrorIs(t, err, event.ErrNotFound)
-	_, err = store.Update(t.Context(), id, nil, retitle("x"))
+	_, _, err = store.Update(t.Context(), id, nil, retitle("x"))
 	require.ErrorIs(t, err, event.ErrNotFound)
-	require.ErrorIs(t, store.Delete(t.Context(), id, nil), event.ErrNotFound)
+	require.ErrorIs(t, deleted(store.Delete(t.Context(), id, nil)), event.ErrNotFound)
 }
 
 func TestCreateIsAllOrNothing(t *testing.T) {
@@ -125,7 +125,7 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 	store, _ := open(t)
 	existing := create(t, store, "first")
 	wanted := []event.New{{Fields: fields("a")}, {ID: &existing.ID, Fields: fields("b")}, {Fields: fields("c")}}
-	_, err := store.Create(t.Context(), wanted)
+	_, _, err := store.Create(t.Context(), wanted)
 	require.ErrorIs(t, err, event.ErrExists)
 	var item *event.ItemError
 	require.ErrorAs(t, err, &item)
@@ -146,10 +146,10 @@ func TestConditionalWritesAreAtomic(t *testing.T) {
 	for i := range writers {
 		group.Go(func() {
 			if i%4 == 0 {
-				errs[i] = store.Delete(t.Context(), created.ID, only(99)) // never right
+				_, errs[i] = store.Delete(t.Context(), created.ID, only(99)) // never right
 				return
 			}
-			_, errs[i] = store.Update(t.Context(), created.ID, only(1), retitle(fmt.Sprint(i)))
+			_, _, errs[i] = store.Update(t.Context(), created.ID, only(1), retitle(fmt.Sprint(i)))
 		})
 	}
 	group.Wait()
@@ -176,7 +176,7 @@ func TestUpdatesAreSerialized(t *testing.T) {
 	var group sync.WaitGroup
 	for range writers {
 		group.Go(func() {
-			_, err := store.Update(t.Context(), created.ID, nil, func(current event.Event) (event.Fields, error) {
+			_, _, err := store.Update(t.Context(), created.ID, nil, func(current event.Event) (event.Fields, error) {
 				current.Title += "+"
 				return current.Fields, nil
 			})
@@ -194,9 +194,9 @@ func TestDelete(t *testing.T) {
 	t.Parallel()
 	store, _ := open(t)
 	created := create(t, store, "x")
-	require.ErrorIs(t, store.Delete(t.Context(), created.ID, only(2)), event.ErrVersionMismatch)
-	require.NoError(t, store.Delete(t.Context(), created.ID, only(1)))
-	require.ErrorIs(t, store.Delete(t.Context(), created.ID, nil), event.ErrNotFound)
+	require.ErrorIs(t, deleted(store.Delete(t.Context(), created.ID, only(2))), event.ErrVersionMismatch)
+	require.NoError(t, deleted(store.Delete(t.Context(), created.ID, only(1))))
+	require.ErrorIs(t, deleted(store.Delete(t.Context(), created.ID, nil)), event.ErrNotFound)
 }
 
 // A caller's own error ends the transaction and comes back as it is.
@@ -205,14 +205,14 @@ func TestUpdateRollsBack(t *testing.T) {
 	store, _ := open(t)
 	created := create(t, store, "x")
 	refused := &event.InvalidError{Fields: []event.FieldError{{Field: "title", Message: "no"}}}
-	_, err := store.Update(t.Context(), created.ID, nil, func(event.Event) (event.Fields, error) { return event.Fields{}, refused })
+	_, _, err := store.Update(t.Context(), created.ID, nil, func(event.Event) (event.Fields, error) { return event.Fields{}, refused })
 	require.ErrorIs(t, err, refused)
 	found, err := store.Get(t.Context(), created.ID)
 	require.NoError(t, err)
 	require.Equal(t, created, found)
 }
 
-func render(created []event.Event) (idempotency.Answer, error) {
+func render(created []event.Event, _ event.Position) (idempotency.Answer, error) {
 	body := make([]string, len(created))
 	for i, e := range created {
 		body[i] = e.ID.String()
@@ -262,7 +262,7 @@ func TestCreateOnceKeepsNoFailure(t *testing.T) {
 	wanted := []event.New{{ID: &existing.ID, Fields: fields("x")}}
 	_, err := store.CreateOnce(t.Context(), request, wanted, render)
 	require.ErrorIs(t, err, event.ErrExists)
-	require.NoError(t, store.Delete(t.Context(), existing.ID, nil))
+	require.NoError(t, deleted(store.Delete(t.Context(), existing.ID, nil)))
 	answer, err := store.CreateOnce(t.Context(), request, wanted, render)
 	require.NoError(t, err)
 	require.False(t, answer.Replayed)

@@ -22,11 +22,14 @@ const (
 	Elasticsearch = "elasticsearch"
 	Connector     = "connector"
 	EventAPI      = "eventapi"
+	EventSearch   = "eventsearch"
 	Indexer       = "cdc-indexer"
 )
 
 // programs are the packages of our own programs that a component needs built.
-var programs = map[string]string{EventAPI: "./eventapi", Indexer: "./cdc-indexer", Connector: "./connectors"}
+var programs = map[string]string{
+	EventAPI: "./eventapi", EventSearch: "./eventsearch", Indexer: "./cdc-indexer", Connector: "./connectors",
+}
 
 // companions are the steps without which a server is of no use. They come along when only it is asked for.
 var companions = map[string]string{Postgres: Schema, Kafka: Topics}
@@ -92,6 +95,17 @@ func Components(s Settings) []supervisor.Component {
 			Inputs:   []string{s.Program(Indexer), filepath.Join(s.Root, "cdc-indexer", "pipelines")},
 			StopWait: 30 * time.Second,
 			Ready:    httpReady(httpURL(s.Ports.Indexer) + "/readyz"),
+		},
+		{
+			// It searches what the indexer has made: without an index it is not ready.
+			Name: EventSearch, After: []string{Elasticsearch, Indexer}, Address: httpURL(s.Ports.EventSearch),
+			Command: []string{s.Program(EventSearch)},
+			Env: []string{
+				"EVENTSEARCH_LISTEN=" + address(s.Ports.EventSearch),
+				"EVENTSEARCH_ELASTICSEARCH_URL=" + httpURL(s.Ports.Elasticsearch),
+			},
+			Inputs: []string{s.Program(EventSearch)},
+			Ready:  httpReady(httpURL(s.Ports.EventSearch) + "/readyz"),
 		},
 	}
 }

@@ -29,7 +29,7 @@ func TestPortsFromEnvironment(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Ports{
 		Postgres: 5432, Kafka: 9092, KafkaController: 9093, Connect: 8083,
-		Elasticsearch: 9200, ElasticsearchTransport: 9300, EventAPI: 8080, Indexer: 8082,
+		Elasticsearch: 9200, ElasticsearchTransport: 9300, EventAPI: 8080, EventSearch: 8081, Indexer: 8082,
 	}, ports)
 
 	t.Setenv("KAFKA_PORT", "19092")
@@ -91,6 +91,7 @@ func TestSelect(t *testing.T) {
 		{[]string{EventAPI}, []string{Postgres, Schema, EventAPI}},
 		{[]string{Connector}, []string{Postgres, Schema, Kafka, Topics, Connect, Connector}},
 		{[]string{Indexer}, []string{Postgres, Schema, Kafka, Topics, Connect, Elasticsearch, Connector, Indexer}},
+		{[]string{EventSearch}, []string{Postgres, Schema, Kafka, Topics, Connect, Elasticsearch, Connector, Indexer, EventSearch}},
 	} {
 		selected, err := Select(table, test.ask)
 		require.NoError(t, err)
@@ -99,7 +100,7 @@ func TestSelect(t *testing.T) {
 	_, err := Select(table, []string{"redis"})
 	require.ErrorIs(t, err, supervisor.ErrUnknown)
 	require.ErrorContains(t, err, "there are postgres, schema")
-	require.Equal(t, []string{"./eventapi", "./connectors", "./cdc-indexer"}, Packages(table))
+	require.Equal(t, []string{"./eventapi", "./connectors", "./cdc-indexer", "./eventsearch"}, Packages(table))
 }
 
 func TestConfigurationIsFilledIn(t *testing.T) {

@@ -28,7 +28,7 @@ type Settings struct {
 
 // Ports are the TCP ports of the components.
 type Ports struct {
-	Postgres, Kafka, KafkaController, Connect, Elasticsearch, ElasticsearchTransport, EventAPI, Indexer int
+	Postgres, Kafka, KafkaController, Connect, Elasticsearch, ElasticsearchTransport, EventAPI, EventSearch, Indexer int
 
 	// KafkaProxied is a second port of Kafka, whose clients are sent on to KafkaProxy: that is where the fault tests put
 	// a proxy between the two. Private stacks have them; zero is none.
@@ -57,6 +57,7 @@ func (p *Ports) Each() []Port {
 		{"ELASTICSEARCH_PORT", 9200, &p.Elasticsearch},
 		{"ELASTICSEARCH_TRANSPORT_PORT", 9300, &p.ElasticsearchTransport},
 		{"EVENTAPI_PORT", 8080, &p.EventAPI},
+		{"EVENTSEARCH_PORT", 8081, &p.EventSearch},
 		{"INDEXER_PORT", 8082, &p.Indexer},
 	}
 }
@@ -145,6 +146,7 @@ func (s Settings) Environment() map[string]string {
 		"TEST_CONNECT_URL":       httpURL(s.Ports.Connect),
 		"TEST_ELASTICSEARCH_URL": httpURL(s.Ports.Elasticsearch),
 		"TEST_EVENTAPI_URL":      httpURL(s.Ports.EventAPI),
+		"TEST_EVENTSEARCH_URL":   httpURL(s.Ports.EventSearch),
 		"TEST_INDEXER_URL":       httpURL(s.Ports.Indexer),
 		"POSTGRES_PASSWORD":      s.Passwords.Postgres,
 		"EVENTAPI_DB_PASSWORD":   s.Passwords.EventAPI,

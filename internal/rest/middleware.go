@@ -1,4 +1,4 @@
-package httpapi
+package rest
 
 import (
 	"context"
@@ -34,8 +34,8 @@ func (a *API) identify(next http.Handler) http.Handler {
 	})
 }
 
-// requestID is the attribute that ties a log line to a request.
-func requestID(ctx context.Context) slog.Attr {
+// RequestID is the attribute that ties a log line to a request.
+func RequestID(ctx context.Context) slog.Attr {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return slog.String("request_id", id)
 }
@@ -57,7 +57,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 		method, route := methodLabel(r.Method), routeLabel(r)
 		a.metrics.duration.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-			requestID(r.Context()),
+			RequestID(r.Context()),
 			slog.String("method", r.Method),
 			slog.String("path", r.URL.Path),
 			slog.String("route", route),
@@ -107,7 +107,7 @@ func (a *API) answerPanic(w http.ResponseWriter, r *http.Request) {
 	if reason == http.ErrAbortHandler { //nolint:errorlint // net/http compares this value itself
 		panic(reason)
 	}
-	a.log.LogAttrs(r.Context(), slog.LevelError, "panic", requestID(r.Context()),
+	a.log.LogAttrs(r.Context(), slog.LevelError, "panic", RequestID(r.Context()),
 		slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
 	if recorder, ok := w.(middleware.WrapResponseWriter); ok && recorder.Status() == 0 {
 		writeProblem(w, http.StatusInternalServerError, internalDetail)
@@ -122,6 +122,7 @@ func (a *API) limit(next http.Handler) http.Handler {
 		case slots <- struct{}{}:
 			defer func() { <-slots }()
 		default:
+			a.metrics.shed.Inc()
 			w.Header().Set("Retry-After", retryAfter)
 			writeProblem(w, http.StatusServiceUnavailable, "too many requests are being carried out; try again")
 			return

@@ -1,4 +1,4 @@
-package httpapi
+package rest
 
 import (
 	"bytes"
@@ -8,11 +8,12 @@ import (
 	"fmt"
 	"html/template"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 )
 
-// readyTimeout bounds how long /readyz waits for the database.
+// readyTimeout bounds how long /readyz waits for the parts.
 const readyTimeout = 2 * time.Second
 
 func healthz(w http.ResponseWriter, _ *http.Request) {
@@ -28,28 +29,26 @@ type readiness struct {
 func (a *API) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	answer := readiness{Status: "ok", Parts: map[string]string{"server": "ok", "database": "ok", "schema": "ok"}}
-	status := http.StatusOK
-	fail := func(part, reason string) {
-		status, answer.Status, answer.Parts[part] = http.StatusServiceUnavailable, "unavailable", reason
-	}
+	answer := readiness{Status: "ok", Parts: map[string]string{"server": "ok"}}
 	if a.draining.Load() {
-		fail("server", "shutting down")
+		answer.Parts["server"] = "shutting down"
 	}
-	database, schema := a.store.Check(ctx)
-	if database != nil {
-		a.log.LogAttrs(ctx, slog.LevelWarn, "not ready", requestID(ctx), slog.Any("error", database))
-		fail("database", "does not answer")
-		fail("schema", "unknown")
+	parts, err := a.config.Ready(ctx)
+	maps.Copy(answer.Parts, parts)
+	if err != nil {
+		a.log.LogAttrs(ctx, slog.LevelWarn, "not ready", RequestID(ctx), slog.Any("error", err))
 	}
-	if schema != nil {
-		fail("schema", schema.Error())
+	status := http.StatusOK
+	for _, state := range answer.Parts {
+		if state != "ok" {
+			status, answer.Status = http.StatusServiceUnavailable, "unavailable"
+		}
 	}
 	writeJSON(w, status, answer)
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {
-	w.Header().Set("Content-Type", jsonType)
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(value) // the client has gone when this fails
 }
@@ -57,9 +56,9 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 //go:embed docs.html
 var docsPage string
 
-// serveDocuments adds the OpenAPI document and a page that shows it without any script.
-func (a *API) serveDocuments() error {
-	document, err := json.Marshal(a.huma.OpenAPI())
+// Document adds the OpenAPI document of the operations registered so far, and a page that shows it without any script.
+func (a *API) Document() error {
+	document, err := json.Marshal(a.Huma.OpenAPI())
 	if err != nil {
 		return fmt.Errorf("encode the OpenAPI document: %w", err)
 	}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"ticketing/eventsearch/elastic"
+	"ticketing/eventsearch/httpapi"
+	"ticketing/internal/esclient"
+)
+
+// run serves until the context ends, then lets running requests finish within the configured time. Elasticsearch may
+// be away at any time, and the index not there yet: /readyz and the answers say so.
+func run(ctx context.Context, config Config, log *slog.Logger) error {
+	client, err := esclient.New(config.client())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	index := elastic.NewIndex(client, config.index(), elastic.NewMetrics(registry))
+	api, err := httpapi.New(config.api(), index, log, registry)
+	if err != nil {
+		return fmt.Errorf("set up the API: %w", err)
+	}
+	// Requests outlive ctx: they end when the server has been drained.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	return api.Serve(ctx, work, config.serve())
+}
