@@ -73,14 +73,10 @@ func (b *build) catchUp(ctx context.Context, position Offsets) (Offsets, error) 
 	best, worse := time.Duration(0), 0
 	for {
 		began := time.Now()
-		ends, err := b.Log.Ends(ctx)
-		if err != nil {
+		var err error
+		if position, err = b.round(ctx, position); err != nil {
 			return nil, err
 		}
-		if err := b.read(ctx, PhaseCatchUp, position, ends); err != nil {
-			return nil, err
-		}
-		position = ends
 		took := time.Since(began)
 		if took <= nearlyThere || worse >= steady && took <= b.options.CutTimeout/4 {
 			return position, nil
@@ -93,10 +89,18 @@ func (b *build) catchUp(ctx context.Context, position Offsets) (Offsets, error) 
 	}
 }
 
+// round reads the topics up to where they end now.
+func (b *build) round(ctx context.Context, position Offsets) (Offsets, error) {
+	ends, err := b.Log.Ends(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ends, b.read(ctx, PhaseCatchUp, position, ends)
+}
+
 // cut holds writes to the old index back, does what is left, and swaps. Should anything go wrong the old index gets
 // its writes back and stays live.
 func (b *build) cut(ctx context.Context, position Offsets, mark int64) (result Result, err error) {
-	b.progress(PhaseSwap, 0)
 	ctx, cancel := context.WithTimeoutCause(ctx, b.options.CutTimeout, fmt.Errorf("not done within %s", b.options.CutTimeout))
 	defer cancel()
 	before, documents, err := b.compareCounts(ctx)
@@ -106,6 +110,11 @@ func (b *build) cut(ctx context.Context, position Offsets, mark int64) (result R
 	if err := b.keep(ctx); err != nil {
 		return Result{}, err
 	}
+	// Looking took its time. What has come meanwhile is not read while writes are held back.
+	if position, err = b.round(ctx, position); err != nil {
+		return Result{}, err
+	}
+	b.progress(PhaseSwap, 0)
 	if err := b.change(ctx, b.state, func(s *State) { s.Cutting = true }); err != nil {
 		return Result{}, err
 	}

@@ -3,6 +3,7 @@ package reindex_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -161,4 +162,23 @@ func TestReached(t *testing.T) {
 		})
 	}
 	require.True(t, reindex.Offsets{}.Reached(reindex.Offsets{"a": {0, 0}}))
+}
+
+// Writes are held back for what is left to do, so that has to be little: what comes while the swap is prepared is read before.
+func TestLittleIsLeftForTheTimeWithoutWrites(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.written("a", "1")
+		s.fake.SetFault(func(r *http.Request) elasticfake.Fault {
+			if strings.HasSuffix(r.URL.Path, "/_count") {
+				s.write("while counting", "1")
+			}
+			return elasticfake.Fault{}
+		})
+		r := s.reindexer(nil)
+		held := map[string]string{}
+		r.Index = lateBlock{s.builder, func() { held = s.held(second) }}
+		_, err := r.Run(t.Context(), s.options())
+		require.NoError(t, err)
+		require.Equal(t, map[string]string{"a": "1", "while counting": "1"}, held)
+	})
 }
