@@ -10,6 +10,7 @@ import (
 
 	"ticketing/eventsearch/elastic"
 	"ticketing/eventsearch/httpapi"
+	"ticketing/internal/buildinfo"
 	"ticketing/internal/esclient"
 )
 
@@ -22,8 +23,7 @@ func run(ctx context.Context, config Config, log *slog.Logger) error {
 	}
 	defer client.Close()
 
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry := newRegistry()
 	index := elastic.NewIndex(client, config.index(), elastic.NewMetrics(registry))
 	api, err := httpapi.New(config.api(), index, log, registry)
 	if err != nil {
@@ -33,4 +33,12 @@ func run(ctx context.Context, config Config, log *slog.Logger) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	return api.Serve(ctx, work, config.serve())
+}
+
+// newRegistry holds the metrics of everything but searches.
+func newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		buildinfo.NewCollector("eventsearch"))
+	return registry
 }

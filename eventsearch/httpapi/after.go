@@ -40,11 +40,11 @@ func (a *API) await(ctx context.Context, in AfterInput) (*afterAnswer, error) {
 		return nil, rest.Unprocessable(rest.At("query.after", err.Error()))
 	}
 	limit := time.Duration(in.Wait * float64(time.Second))
-	outcome := "late"
+	outcome := outcomeLate
 	if a.waits.enter() {
 		defer a.waits.leave()
 	} else {
-		limit, outcome = 0, "busy"
+		limit, outcome = 0, outcomeBusy
 	}
 	start := time.Now()
 	searchable, err := a.poll(ctx, token, limit)
@@ -52,7 +52,7 @@ func (a *API) await(ctx context.Context, in AfterInput) (*afterAnswer, error) {
 		return nil, err
 	}
 	if searchable {
-		outcome = "searchable"
+		outcome = outcomeSearchable
 	}
 	a.metrics.waits.WithLabelValues(outcome).Observe(time.Since(start).Seconds())
 	return &afterAnswer{searchable}, nil

@@ -37,6 +37,13 @@ func through[T any](g gate, work func() (T, error)) (T, error) {
 	return work()
 }
 
+// What may come of waiting for a write.
+const (
+	outcomeSearchable = "searchable"
+	outcomeLate       = "late"
+	outcomeBusy       = "busy"
+)
+
 type metrics struct {
 	waits *prometheus.HistogramVec
 	shed  *prometheus.CounterVec
@@ -53,6 +60,9 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			Name: "eventsearch_shed_total",
 			Help: "Searches and suggestions refused, and waits left out, because as many as allowed were under way.",
 		}, []string{"limit"}),
+	}
+	for _, outcome := range []string{outcomeSearchable, outcomeLate, outcomeBusy} { // at 0 from the start
+		m.waits.WithLabelValues(outcome)
 	}
 	registry.MustRegister(m.waits, m.shed)
 	return m
