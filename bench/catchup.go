@@ -38,7 +38,7 @@ func (s *system) catchUp(ctx context.Context, documents int, offsets []int64) (v
 
 // caughtUp is catchUp, and leaves the index there.
 func (s *system) caughtUp(ctx context.Context, documents int, offsets []int64) (indexer, values, error) {
-	i, err := s.newIndexer()
+	i, err := s.newIndexer(ctx)
 	if err != nil {
 		return i, nil, err
 	}

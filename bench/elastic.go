@@ -87,6 +87,29 @@ func (e *elastic) awaitIndexed(ctx context.Context, index string, want int, aliv
 	}
 }
 
+// settle waits until no segments are being merged.
+func (e *elastic) settle(ctx context.Context) error {
+	const limit = 5 * time.Minute
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	look := time.NewTicker(200 * time.Millisecond)
+	defer look.Stop()
+	for {
+		answer, err := e.call(ctx, http.MethodGet, "/_stats/merge?filter_path=_all.primaries.merges.current", nil)
+		if err != nil {
+			return err
+		}
+		if gjson.GetBytes(answer, "_all.primaries.merges.current").Int() == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for merges: %w", ctx.Err())
+		case <-look.C:
+		}
+	}
+}
+
 // check is an error unless the index shows exactly so many documents.
 func (e *elastic) check(ctx context.Context, index string, want int) error {
 	got, err := e.count(ctx, index)

@@ -51,16 +51,12 @@ func (s *system) someRows(ctx context.Context) ([]string, error) {
 
 // fresh writes while an indexer is at rest, or while it catches up with all the events of the other topic.
 func (s *system) fresh(ctx context.Context, documents int, rows []string, rest bool) (values, error) {
-	i, err := s.newIndexer()
-	if err != nil {
-		return nil, err
-	}
 	from, err := s.backlog.ends(ctx, updatedTopic)
 	if err != nil {
 		return nil, err
 	}
-	// What earlier rounds have written does not come again.
-	if err := s.backlog.startAt(ctx, i.name, updatedTopic, from); err != nil {
+	i, err := s.newIndexer(ctx)
+	if err != nil {
 		return nil, err
 	}
 	r, err := s.startIndexer(ctx, i)
@@ -74,6 +70,11 @@ func (s *system) fresh(ctx context.Context, documents int, rows []string, rest b
 	}
 	if _, err := s.es.awaitIndexed(ctx, i.writeAlias(), enough, r.alive); err != nil {
 		return nil, err
+	}
+	if rest {
+		if err := s.es.settle(ctx); err != nil {
+			return nil, err
+		}
 	}
 	before, err := readMetrics(ctx, r.url)
 	if err != nil {

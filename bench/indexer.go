@@ -30,7 +30,9 @@ geo_points:
 source: {connector: events, slot: events, publication: ticketing}
 `))
 
-func (s *system) newIndexer() (indexer, error) {
+// newIndexer makes an indexer with a group that begins where the topic of updates ends: those that came of measuring
+// freshness are nobody else's business.
+func (s *system) newIndexer(ctx context.Context) (indexer, error) {
 	name := fmt.Sprintf("bench%03d", s.named.Add(1))
 	definition, err := filepath.Abs(filepath.Join(s.config.Root, "cdc-indexer", "pipelines", "events.index.yaml"))
 	if err != nil {
@@ -44,7 +46,11 @@ func (s *system) newIndexer() (indexer, error) {
 	if err := os.WriteFile(i.pipeline, []byte(text.String()), 0o600); err != nil {
 		return indexer{}, fmt.Errorf("write the pipeline's file: %w", err)
 	}
-	return i, nil
+	ends, err := s.backlog.ends(ctx, updatedTopic)
+	if err != nil {
+		return indexer{}, err
+	}
+	return i, s.backlog.startAt(ctx, name, updatedTopic, ends)
 }
 
 func (i indexer) writeAlias() string { return i.name + "-write" }

@@ -16,7 +16,7 @@ func (s *system) reindex(ctx context.Context, rows int, live indexer) (values, e
 	if err != nil {
 		return nil, err
 	}
-	used, said, err := s.command(live, "reindex", "--json", "--delete-old=false", "--keep-old").run(ctx)
+	used, said, err := s.command(live, "reindex", "--json").run(ctx)
 	if err != nil {
 		return nil, err
 	}

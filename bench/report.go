@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -104,7 +105,8 @@ func slug(text string) string {
 func (s *Scenario) write(page *strings.Builder, about section) {
 	p := func(format string, args ...any) { fmt.Fprintf(page, format, args...) }
 	p("## %s\n\n%s\n\n", about.title, about.text)
-	p("%s, commit %s, %d rows, %d counted rounds. %s\n\n", s.Date.Format(time.DateOnly), s.Commit, s.Events, s.Rounds, s.where())
+	p("%s, commit %s, %s rows, envelopes of %s bytes, %d counted rounds. %s\n\n",
+		s.Date.Format(time.DateOnly), s.Commit, thousands(strconv.Itoa(s.Events)), number(s.Envelope), s.Rounds, s.where())
 	metrics := s.metrics()
 	p("| | %s |\n|---|%s\n", strings.Join(metrics, " | "), strings.Repeat("---:|", len(metrics)))
 	for _, who := range s.contestants() {

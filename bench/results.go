@@ -26,6 +26,7 @@ type Scenario struct {
 	Versions     map[string]string `json:"versions"`
 	Rounds       int               `json:"rounds"`
 	Events       int               `json:"events"`
+	Envelope     float64           `json:"envelope_bytes"` // on average
 	Measurements []Measurement     `json:"measurements"`
 }
 

@@ -24,7 +24,7 @@ func (s *system) scaling(ctx context.Context, documents int) error {
 
 // replicas starts so many indexers of one group at the same time, and one more when joinAt documents are done; 0: none.
 func (s *system) replicas(ctx context.Context, documents, count, joinAt int) (values, error) {
-	i, err := s.newIndexer()
+	i, err := s.newIndexer(ctx)
 	if err != nil {
 		return nil, err
 	}

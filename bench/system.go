@@ -68,9 +68,13 @@ type values map[string]float64
 func (s *system) rounds(ctx context.Context, scenario string, contestants ...contestant) error {
 	into, warm := s.begun[scenario]
 	if !warm {
+		envelope, err := s.backlog.envelopeBytes(ctx)
+		if err != nil {
+			return err
+		}
 		into = &Scenario{
 			Date: time.Now().UTC().Truncate(time.Second), Commit: commit(s.config.Root), Machine: machine(), Versions: s.versions(ctx),
-			Rounds: s.config.Rounds, Events: s.config.Events,
+			Rounds: s.config.Rounds, Events: s.config.Events, Envelope: round3(envelope),
 		}
 		s.results.Scenarios[scenario] = into
 		s.begun[scenario] = into
