@@ -14,7 +14,7 @@ GO = $(or $(shell command -v go),$(error Go 1.26 or newer is missing: install it
 
 # all packages but those that stop servers and the model, and of these those that meet the servers
 PACKAGES = $(shell $(GO) list ./... | grep -vE '/(e2e|chaos|model)(/|$$)')
-ADAPTER_PACKAGES = $(shell $(GO) list ./... | grep -vE '/(e2e|chaos|stack|demo|model)(/|$$)')
+ADAPTER_PACKAGES = $(shell $(GO) list ./... | grep -vE '/(bench|e2e|chaos|stack|demo|model)(/|$$)')
 GOLANGCI_LINT_VERSION := v2.15.0
 
 # A second project, for the tests, beside the one that `make up` runs
@@ -95,6 +95,15 @@ chaos: ## Break things at random under writes, and compare: DURATION=30m SEED=7 
 	@mkdir -p .bin $(dir $(REPORT))
 	@$(GO) build -o .bin/chaos ./chaos
 	@$(GO) run ./stack exec -- .bin/chaos --duration $(DURATION) --seed $(SEED) --report $(REPORT)
+
+# Built first, so that Ctrl-C reaches it. BENCH has further flags: .bin/bench run --help
+.PHONY: bench
+bench: BENCH_FLAGS = $(and $(ONLY),--only $(ONLY)) $(and $(ROUNDS),--rounds $(ROUNDS)) $(and $(EVENTS),--events $(EVENTS)) \
+	$(and $(RESULTS),--results $(RESULTS)) $(and $(REPORT),--report $(REPORT)) $(BENCH)
+bench: ## Measure: ONLY=catchup,peers ROUNDS=1 EVENTS=20000 BENCH=--install RESULTS=FILE.json REPORT=FILE.md
+	@mkdir -p .bin
+	@$(GO) build -o .bin/ ./bench ./cdc-indexer
+	@$(GO) run ./stack exec --only eventapi,connector,elasticsearch -- .bin/bench $(BENCH_FLAGS)
 
 .PHONY: test-docker
 test-docker: ## Run the tests of the adapters, and end to end, on containers

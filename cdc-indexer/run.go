@@ -21,6 +21,7 @@ type runCommand struct {
 	kafkaFlags
 	Elasticsearch  elasticsearchFlags `embed:"" prefix:"elasticsearch-"`
 	Listen         string             `help:"Address of /healthz, /readyz and /metrics." default:":8082" env:"CDC_INDEXER_LISTEN"`
+	Pprof          string             `help:"Address of /debug/pprof, for CPU and memory profiles. Empty: none." env:"CDC_INDEXER_PPROF"`
 	FetchBytes     int                `help:"How much to ask for in one fetch of one partition. Two such fetches a partition are in memory at the most." default:"524288" env:"CDC_INDEXER_FETCH_BYTES"`
 	Concurrency    int                `help:"Bulk requests under way at the same time." default:"4" env:"CDC_INDEXER_CONCURRENCY"`
 	SessionTimeout time.Duration      `help:"How long Kafka waits for a silent member before its partitions go to others." default:"10s" env:"CDC_INDEXER_SESSION_TIMEOUT"`
@@ -81,6 +82,13 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		return err
 	}
 	background := []func(context.Context){refresher.Run, server.serve}
+	if c.Pprof != "" {
+		profiles, err := listenProfiles(ctx, c.Pprof, logger)
+		if err != nil {
+			return err
+		}
+		background = append(background, profiles.serve)
+	}
 	if c.PurgeInterval > 0 {
 		log := consumer.NewLog(consumer.LogConfig{Brokers: c.KafkaBrokers, Topics: p.Topics}, newDecoder(p).Decode)
 		defer log.Close()

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 
@@ -62,7 +63,35 @@ func NewDecoder(config Config) *Decoder {
 
 // envelope holds the parts of a message, each as it stands in it.
 type envelope struct {
-	op, after, source, ts gjson.Result
+	op, after, ts gjson.Result
+	source        source
+}
+
+// source is what the envelope says of where the change comes from.
+type source struct {
+	found                               bool // there is a source, and it is an object
+	schema, table, sequence, tsUS, tsMS gjson.Result
+}
+
+// parseSource reads all fields in one go: each look-up of its own would read from the start again.
+func parseSource(object gjson.Result) source {
+	s := source{found: object.IsObject()}
+	object.ForEach(func(name, field gjson.Result) bool {
+		switch name.String() {
+		case "schema":
+			s.schema = field
+		case "table":
+			s.table = field
+		case "sequence":
+			s.sequence = field
+		case "ts_us":
+			s.tsUS = field
+		case "ts_ms":
+			s.tsMS = field
+		}
+		return true
+	})
+	return s
 }
 
 // Decode returns the change that a message carries. It returns change.ErrNoChange for a message that is in order
@@ -111,7 +140,8 @@ func parse(value []byte) (envelope, error) {
 	if !gjson.ValidBytes(value) {
 		return envelope{}, reject(ReasonMalformed, "the value is no JSON: %v", syntaxError(value))
 	}
-	root := gjson.ParseBytes(value)
+	// Not a copy of the message: nothing writes into it while it is decoded, and nothing of it is kept.
+	root := gjson.Parse(unsafe.String(unsafe.SliceData(value), len(value))) //nolint:gosec // see above
 	if !root.IsObject() {
 		return envelope{}, reject(ReasonMalformed, "the value is no JSON object")
 	}
@@ -124,7 +154,7 @@ func parse(value []byte) (envelope, error) {
 		case "after":
 			e.after = field
 		case "source":
-			e.source = field
+			e.source = parseSource(field)
 		case "ts_ms":
 			e.ts = field
 		case "payload":
@@ -168,11 +198,11 @@ func operation(op gjson.Result) (_ change.Op, read bool, _ error) {
 	}
 }
 
-func (d *Decoder) checkTable(source gjson.Result) error {
-	if !source.IsObject() {
+func (d *Decoder) checkTable(s source) error {
+	if !s.found {
 		return reject(ReasonMalformed, "the envelope has no source")
 	}
-	schema, table := source.Get("schema").String(), source.Get("table").String()
+	schema, table := s.schema.String(), s.table.String()
 	if schema != d.config.Schema || table != d.config.Table {
 		return reject(ReasonTable, "the change is one of table %s.%s, and this pipeline indexes %s.%s", schema, table, d.config.Schema, d.config.Table)
 	}
@@ -232,8 +262,8 @@ func checkID(id string) (string, error) {
 }
 
 // order reads source.sequence, a JSON array in a string: ["end of the previous commit" or null, "lsn"].
-func (d *Decoder) order(source gjson.Result, read bool) (change.Order, error) {
-	sequence := source.Get("sequence")
+func (d *Decoder) order(s source, read bool) (change.Order, error) {
+	sequence := s.sequence
 	var numbers [2]*string
 	if sequence.Type == gjson.String {
 		if err := json.Unmarshal([]byte(sequence.String()), &numbers); err != nil {
@@ -273,10 +303,10 @@ func position(text *string) (uint64, error) {
 }
 
 func committedAt(e envelope) time.Time {
-	if us := e.source.Get("ts_us"); us.Type == gjson.Number {
+	if us := e.source.tsUS; us.Type == gjson.Number {
 		return time.UnixMicro(us.Int())
 	}
-	if ms := e.source.Get("ts_ms"); ms.Type == gjson.Number {
+	if ms := e.source.tsMS; ms.Type == gjson.Number {
 		return time.UnixMilli(ms.Int())
 	}
 	return time.UnixMilli(e.ts.Int())
@@ -290,6 +320,7 @@ func (d *Decoder) document(row gjson.Result) ([]byte, error) {
 	}
 	document := make([]byte, 0, len(row.Raw)+64*len(d.config.GeoPoints))
 	document = append(document, '{')
+	points := make([]coordinates, len(d.config.GeoPoints))
 	var failure error
 	row.ForEach(func(name, value gjson.Result) bool {
 		if isPlaceholder(value.Raw) {
@@ -305,13 +336,16 @@ func (d *Decoder) document(row gjson.Result) ([]byte, error) {
 			}
 		}
 		document = appendField(document, name.Raw, raw)
+		for n, point := range d.config.GeoPoints {
+			points[n].note(point, name.String(), value)
+		}
 		return true
 	})
 	if failure != nil {
 		return nil, failure
 	}
-	for _, point := range d.config.GeoPoints {
-		document = appendGeoPoint(document, row, point)
+	for n, point := range d.config.GeoPoints {
+		document = appendGeoPoint(document, point, points[n])
 	}
 	return oneLine(append(document, '}'))
 }
@@ -325,12 +359,26 @@ func appendField(document []byte, quotedName, value string) []byte {
 	return append(document, value...)
 }
 
-func appendGeoPoint(document []byte, row gjson.Result, point GeoPoint) []byte {
-	latitude, longitude := row.Get(point.Latitude), row.Get(point.Longitude)
-	if latitude.Type != gjson.Number || longitude.Type != gjson.Number {
+// coordinates are those of a geo point, noted while the columns pass by: looking for them in the row would read it twice
+// more.
+type coordinates struct {
+	latitude, longitude gjson.Result
+}
+
+func (c *coordinates) note(point GeoPoint, column string, value gjson.Result) {
+	switch column {
+	case point.Latitude:
+		c.latitude = value
+	case point.Longitude:
+		c.longitude = value
+	}
+}
+
+func appendGeoPoint(document []byte, point GeoPoint, at coordinates) []byte {
+	if at.latitude.Type != gjson.Number || at.longitude.Type != gjson.Number {
 		return document
 	}
-	return appendField(document, strconv.Quote(point.Field), `{"lat":`+latitude.Raw+`,"lon":`+longitude.Raw+`}`)
+	return appendField(document, strconv.Quote(point.Field), `{"lat":`+at.latitude.Raw+`,"lon":`+at.longitude.Raw+`}`)
 }
 
 // oneLine takes out the line breaks between tokens: in a bulk request a line break ends the document.

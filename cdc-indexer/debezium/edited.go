@@ -38,7 +38,7 @@ func (d *Decoder) DecodeEdited(key, value, edited []byte) (change.Change, error)
 }
 
 // isEnvelope tells an envelope from a row, which may have columns of these names: no column's value is an object.
-func isEnvelope(e envelope) bool { return e.op.Type == gjson.String && e.source.IsObject() }
+func isEnvelope(e envelope) bool { return e.op.Type == gjson.String && e.source.found }
 
 func (d *Decoder) orderOf(value []byte) (envelope, change.Order, error) {
 	e, err := parse(value)
