@@ -122,7 +122,7 @@ func TestServesFromIndexToMetrics(t *testing.T) {
 	metrics := p.require(t, "/metrics", http.StatusOK)
 	for _, line := range []string{
 		`eventsearch_http_request_duration_seconds_count{method="GET",route="/events",status="200"} 2`,
-		`eventsearch_elasticsearch_request_duration_seconds_count{operation="search",outcome="ok"} 2`,
+		`eventsearch_elasticsearch_request_duration_seconds_count{operation="count",outcome="ok"} 2`,
 		`eventsearch_elasticsearch_request_duration_seconds_count{operation="suggest",outcome="ok"} 1`,
 		`eventsearch_after_wait_seconds_count{outcome="late"} 1`,
 		`eventsearch_shed_total{limit="searches"} 0`, "eventsearch_http_requests_in_flight 1", "go_goroutines ",

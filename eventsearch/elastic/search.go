@@ -22,15 +22,41 @@ const closeTimeout = time.Second
 // Search answers a query. A page may be shorter than the limit although more follow, when its events are large.
 //
 // Further pages are read from a point in time, so that no write moves events between pages. The first page is read from
-// the same one, but only a search that has more hits than fit into a page opens it.
+// the same one, but only a search that has more hits than fit into a page opens it. So the first question is for counts
+// alone, which the server remembers until the index changes.
 func (i *Index) Search(ctx context.Context, q search.Query) (search.Page, error) {
 	if q.Cursor != nil {
 		return i.readSnapshot(ctx, q, *q.Cursor)
 	}
-	first, err := i.read(ctx, q, nil)
-	if err != nil || first.Next == nil {
-		return first, err
+	counted, err := i.count(ctx, q)
+	if err != nil {
+		return search.Page{}, err
 	}
+	var page search.Page
+	if counted.Total.Value <= q.Limit {
+		page, err = i.read(ctx, q, nil)
+	}
+	if err == nil && (counted.Total.Value > q.Limit || page.Next != nil) { // by now there may be more
+		page, err = i.openSnapshot(ctx, q)
+	}
+	page.Facets = counted.Facets
+	page.Took += counted.Took
+	return page, err
+}
+
+// count returns a page without hits.
+func (i *Index) count(ctx context.Context, q search.Query) (search.Page, error) {
+	body := conditions(q)
+	body["size"], body["aggs"] = 0, facets(q.Filter)
+	answer, err := i.search(ctx, "count", []string{i.config.ReadAlias}, body)
+	if err != nil {
+		return search.Page{}, err
+	}
+	return search.Page{Total: total(answer), Facets: readFacets(answer), Took: took(answer)}, nil
+}
+
+// openSnapshot reads the first page of a new point in time.
+func (i *Index) openSnapshot(ctx context.Context, q search.Query) (search.Page, error) {
 	answer, err := i.ask(ctx, "open point in time", esapi.OpenPointInTimeRequest{
 		Index: []string{i.config.ReadAlias}, KeepAlive: milliseconds(i.config.CursorTTL),
 	})
@@ -41,11 +67,8 @@ func (i *Index) Search(ctx context.Context, q search.Query) (search.Page, error)
 	page, err := i.readSnapshot(ctx, q, search.Cursor{Snapshot: snapshot})
 	if err != nil {
 		i.closePointInTime(ctx, snapshot)
-		return search.Page{}, err
 	}
-	page.Facets = first.Facets
-	page.Took += first.Took
-	return page, nil
+	return page, err
 }
 
 // readSnapshot reads a page of a point in time, and closes that behind the last one.
@@ -74,7 +97,7 @@ func (i *Index) closePointInTime(ctx context.Context, id string) {
 	}
 }
 
-// read reads one page: of the index as it is now, with facets, or where a cursor says. An answer that is too large is
+// read reads one page: of the index as it is now, or where a cursor says. An answer that is too large is
 // asked for again with fewer hits.
 func (i *Index) read(ctx context.Context, q search.Query, cursor *search.Cursor) (search.Page, error) {
 	const fewer = 4
@@ -94,22 +117,26 @@ func (i *Index) read(ctx context.Context, q search.Query, cursor *search.Cursor)
 	}
 }
 
-func (i *Index) body(q search.Query, limit int, cursor *search.Cursor) (body object, indices []string) {
+// conditions are what a search asks for, and how exactly it counts.
+func conditions(q search.Query) object {
 	query := object{"filter": plainFilters(q.Filter)}
 	if !q.Text.IsZero() {
 		query["must"] = matching(q.Text)
 	}
-	body = object{
-		"query": object{"bool": query}, "size": limit + 1, "sort": sorting(q), "track_total_hits": search.ExactTotal,
-	}
+	body := object{"query": object{"bool": query}, "track_total_hits": search.ExactTotal}
 	if filters := otherFilters(facetFilters(q.Filter), ""); len(filters) > 0 {
 		body["post_filter"] = object{"bool": object{"filter": filters}}
 	}
+	return body
+}
+
+func (i *Index) body(q search.Query, limit int, cursor *search.Cursor) (body object, indices []string) {
+	body = conditions(q)
+	body["size"], body["sort"] = limit+1, sorting(q)
 	if !q.Text.IsZero() {
 		body["highlight"] = highlighting(q.Text)
 	}
 	if cursor == nil {
-		body["aggs"] = facets(q.Filter)
 		return body, []string{i.config.ReadAlias}
 	}
 	body["pit"] = object{"id": cursor.Snapshot, "keep_alive": milliseconds(i.config.CursorTTL)}
@@ -121,10 +148,7 @@ func (i *Index) body(q search.Query, limit int, cursor *search.Cursor) (body obj
 
 func page(q search.Query, limit int, cursor *search.Cursor, answer gjson.Result) search.Page {
 	hits := answer.Get("hits.hits").Array()
-	page := search.Page{
-		Total: search.Total{Value: int(answer.Get("hits.total.value").Int()), Exact: answer.Get("hits.total.relation").Str == "eq"},
-		Took:  time.Duration(answer.Get("took").Int()) * time.Millisecond,
-	}
+	page := search.Page{Total: total(answer), Took: took(answer)}
 	more := len(hits) > limit
 	hits = hits[:min(len(hits), limit)]
 	page.Hits = make([]search.Hit, len(hits))
@@ -132,7 +156,6 @@ func page(q search.Query, limit int, cursor *search.Cursor, answer gjson.Result)
 		page.Hits[n] = hit(q, found)
 	}
 	if cursor == nil {
-		page.Facets = readFacets(answer)
 		cursor = &search.Cursor{}
 	}
 	if more {
@@ -143,6 +166,15 @@ func page(q search.Query, limit int, cursor *search.Cursor, answer gjson.Result)
 		}
 	}
 	return page
+}
+
+func total(answer gjson.Result) search.Total {
+	found := answer.Get("hits.total")
+	return search.Total{Value: int(found.Get("value").Int()), Exact: found.Get("relation").Str == "eq"}
+}
+
+func took(answer gjson.Result) time.Duration {
+	return time.Duration(answer.Get("took").Int()) * time.Millisecond
 }
 
 func hit(q search.Query, found gjson.Result) search.Hit {

@@ -39,7 +39,8 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	results := load(ctx, client, c)
+	load(ctx, client, c, c.WarmUp)
+	results := load(ctx, client, c, c.Duration)
 	return report(out, c, total, results)
 }
 
@@ -139,7 +140,7 @@ type result struct {
 	err           error
 }
 
-func load(ctx context.Context, client *http.Client, c config) []result {
+func load(ctx context.Context, client *http.Client, c config, duration time.Duration) []result {
 	var (
 		group   sync.WaitGroup
 		mutex   sync.Mutex
@@ -147,7 +148,7 @@ func load(ctx context.Context, client *http.Client, c config) []result {
 	)
 	every := time.Second / time.Duration(c.Rate)
 	start := time.Now()
-	for n := 0; time.Duration(n)*every < c.Duration && ctx.Err() == nil; n++ {
+	for n := 0; time.Duration(n)*every < duration && ctx.Err() == nil; n++ {
 		due := start.Add(time.Duration(n) * every)
 		timer := time.NewTimer(time.Until(due))
 		select {

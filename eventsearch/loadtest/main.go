@@ -20,13 +20,14 @@ type config struct {
 	Events    int           `default:"20000" help:"Sample events to create, as far as there are fewer."`
 	Rate      int           `default:"50" help:"Searches a second."`
 	Duration  time.Duration `default:"30s" help:"How long to search."`
+	WarmUp    time.Duration `default:"20s" help:"How long to search before it counts: a server that was just started compiles itself."`
 	Fill      time.Duration `default:"10m" help:"How long filling may take."`
 }
 
 // Validate names every option that cannot work. Kong calls it.
 func (c *config) Validate() error {
 	for option, ok := range map[string]bool{
-		"events": c.Events > 0, "rate": c.Rate > 0 && c.Rate <= 10_000, "duration": c.Duration > 0, "fill": c.Fill > 0,
+		"events": c.Events > 0, "rate": c.Rate > 0 && c.Rate <= 10_000, "duration": c.Duration > 0, "warm-up": c.WarmUp >= 0, "fill": c.Fill > 0,
 	} {
 		if !ok {
 			return fmt.Errorf("--%s is out of range", option)
