@@ -29,6 +29,14 @@ func machine() Machine {
 	return m
 }
 
+// loadAverage is how many processes wanted to run in the last minute: above the number of cores, others were busy, too.
+func loadAverage() float64 {
+	text, _ := os.ReadFile("/proc/loadavg") // 0 where it is not told
+	minute, _, _ := strings.Cut(string(text), " ")
+	load, _ := strconv.ParseFloat(minute, 64)
+	return load
+}
+
 // versions are those of all parts that say theirs.
 func (s *system) versions(ctx context.Context) map[string]string {
 	found := map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go")}

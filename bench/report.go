@@ -232,6 +232,6 @@ func (s *Scenario) where() string {
 	for _, name := range slices.Sorted(maps.Keys(s.Versions)) {
 		versions = append(versions, name+" "+s.Versions[name])
 	}
-	return fmt.Sprintf("%d cores (%s), %.0f GiB, %s, all programs and servers on it. %s.",
-		s.Machine.Cores, s.Machine.CPU, s.Machine.Memory, s.Machine.System, strings.Join(versions, ", "))
+	return fmt.Sprintf("%d cores (%s), %.0f GiB, %s, all programs and servers on it; load average at the beginning %s. %s.",
+		s.Machine.Cores, s.Machine.CPU, s.Machine.Memory, s.Machine.System, number(s.Load), strings.Join(versions, ", "))
 }

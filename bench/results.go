@@ -23,6 +23,7 @@ type Scenario struct {
 	Date         time.Time         `json:"date"`
 	Commit       string            `json:"commit"`
 	Machine      Machine           `json:"machine"`
+	Load         float64           `json:"load_average"` // of the minute before, the stack's start included
 	Versions     map[string]string `json:"versions"`
 	Rounds       int               `json:"rounds"`
 	Events       int               `json:"events"`

@@ -73,8 +73,9 @@ func (s *system) rounds(ctx context.Context, scenario string, contestants ...con
 			return err
 		}
 		into = &Scenario{
-			Date: time.Now().UTC().Truncate(time.Second), Commit: commit(s.config.Root), Machine: machine(), Versions: s.versions(ctx),
-			Rounds: s.config.Rounds, Events: s.config.Events, Envelope: round3(envelope),
+			Date: time.Now().UTC().Truncate(time.Second), Commit: commit(s.config.Root), Machine: machine(), Load: loadAverage(),
+			Versions: s.versions(ctx),
+			Rounds:   s.config.Rounds, Events: s.config.Events, Envelope: round3(envelope),
 		}
 		s.results.Scenarios[scenario] = into
 		s.begun[scenario] = into
