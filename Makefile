@@ -105,6 +105,9 @@ bench: ## Measure: ONLY=catchup,peers ROUNDS=1 EVENTS=20000 BENCH=--install RESU
 	@$(GO) build -o .bin/ ./bench ./cdc-indexer
 	@$(GO) run ./stack exec --only eventapi,connector,elasticsearch -- .bin/bench $(BENCH_FLAGS)
 
+# Long tests of what `cdc-indexer` does by itself: `make test` runs them.
+NOT_ABOUT_CONTAINERS = TestReindexKilled|TestReindexUnderWrites|TestRollback|TestSlotLost|TestVerify|TestPrometheus
+
 .PHONY: test-docker
 test-docker: ## Run the tests of the adapters, and end to end, on containers
 	@$(GO) run ./stack tools
@@ -117,7 +120,7 @@ test-docker: ## Run the tests of the adapters, and end to end, on containers
 	  TEST_POSTGRES_URL="postgres://postgres:$${POSTGRES_PASSWORD:-postgres}@127.0.0.1:15432/ticketing?sslmode=disable" \
 	  TEST_KAFKA_BROKERS=127.0.0.1:19092 TEST_CONNECT_URL=http://127.0.0.1:18083 TEST_ELASTICSEARCH_URL=http://127.0.0.1:19200 \
 	  TEST_EVENTAPI_URL=http://127.0.0.1:18080 TEST_EVENTSEARCH_URL=http://127.0.0.1:18081 TEST_INDEXER_URL=http://127.0.0.1:18082 \
-	  $(GO) test -race -timeout 25m -count=1 -skip TestReindexKilled ./e2e/... # it kills a process of its own: no container's
+	  $(GO) test -race -timeout 25m -count=1 -skip '$(NOT_ABOUT_CONTAINERS)' ./e2e/...
 
 .PHONY: lint
 lint: .bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run the linters

@@ -94,15 +94,9 @@ func TestVerifyByChecksum(t *testing.T) {
 	kept := preload(t, 200)
 	requireEqual(t)
 	var found verified
-	testenv.Eventually(t, patience, func(context.Context) error { // Elasticsearch confirms the last writes a little later
-		c.run(t, 0, nil, "verify")
-		found = verified{}
-		c.run(t, 0, &found, "verify", "--json")
-		if found.Summed < len(kept.ids) {
-			return fmt.Errorf("%w: %d documents are known by their checksums", errNotYet, found.Summed)
-		}
-		return nil
-	})
+	c.run(t, 0, nil, "verify", "--full")
+	c.run(t, 0, &found, "verify", "--json")
+	require.GreaterOrEqual(t, found.Summed, len(kept.ids))
 	found = verified{}
 	c.run(t, 0, &found, "verify", "--json", "--full")
 	require.Zero(t, found.Summed)

@@ -16,8 +16,9 @@ import (
 )
 
 // Whoever asks for a block may die before it is up. Given back then, it must not come back by itself.
+//
+// Like the next test it keeps the server busy, so it does not run beside others.
 func TestUnblockWhileABlockIsPutUp(t *testing.T) {
-	t.Parallel()
 	w := newWorkshop(t)
 	defer w.hammer()()
 	live := w.names.First()
@@ -43,7 +44,6 @@ func TestUnblockWhileABlockIsPutUp(t *testing.T) {
 
 // A block whose setting is gone is seen all the same.
 func TestInspectSeesABlockWithoutASetting(t *testing.T) {
-	t.Parallel()
 	w := newWorkshop(t)
 	defer w.hammer()()
 	live := w.names.First()

@@ -42,8 +42,8 @@ type Watermark struct {
 // Of says whether a watermark is of the same index as another.
 func (w Watermark) Of(other Watermark) bool { return w.UUID != "" && w.UUID == other.UUID }
 
-// Written returns how far the writes to the live index have come, or a little less: it is the checkpoint that every copy of
-// a shard has confirmed, because numbers above it may be given anew when a primary is lost.
+// Written returns how far the writes to the live index have come: the checkpoint that every copy of a shard has confirmed,
+// because numbers above it may be given anew when a primary is lost. Of several shards it is the lowest.
 func (r *Reader) Written(ctx context.Context) (Watermark, error) {
 	response, err := r.client.do(ctx, esapi.IndicesStatsRequest{
 		Index: []string{r.names.WriteAlias}, Metric: []string{"docs"}, Level: "shards",

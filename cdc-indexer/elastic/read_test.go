@@ -25,8 +25,13 @@ mappings:
 // keyed is an index of documents with a name and a number.
 func newKeyed(t *testing.T, documents ...string) (*index, *elastic.Reader) {
 	t.Helper()
+	return newKeyedAs(t, keysText, documents...)
+}
+
+func newKeyedAs(t *testing.T, definitionText string, documents ...string) (*index, *elastic.Reader) {
+	t.Helper()
 	x := newIndex(t)
-	definition, err := elastic.ParseDefinition([]byte(keysText))
+	definition, err := elastic.ParseDefinition([]byte(definitionText))
 	require.NoError(t, err)
 	_, err = elastic.Ensure(x.ctx(), x.client, x.names, definition)
 	require.NoError(t, err)
