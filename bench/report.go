@@ -63,9 +63,11 @@ func writeReport(results *Results, path string) error {
 	}
 	var page strings.Builder
 	page.WriteString(introduction)
+	var missing []string
 	for _, s := range sections {
 		scenario := results.Scenarios[s.scenario]
 		if scenario == nil {
+			missing = append(missing, s.scenario)
 			continue
 		}
 		scenario.write(&page, s)
@@ -80,6 +82,9 @@ func writeReport(results *Results, path string) error {
 			}
 			fmt.Fprintf(&page, "![%s: %s](%s/%s)\n\n", s.title, metric, filepath.Base(plots), name)
 		}
+	}
+	if len(missing) > 0 {
+		fmt.Fprintf(&page, "Without results so far: %s.\n", strings.Join(missing, ", "))
 	}
 	text := strings.TrimSpace(page.String()) + "\n"
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // documentation
@@ -105,8 +110,8 @@ func slug(text string) string {
 func (s *Scenario) write(page *strings.Builder, about section) {
 	p := func(format string, args ...any) { fmt.Fprintf(page, format, args...) }
 	p("## %s\n\n%s\n\n", about.title, about.text)
-	p("%s, commit %s, %s rows, envelopes of %s bytes, %d counted rounds. %s\n\n",
-		s.Date.Format(time.DateOnly), s.Commit, thousands(strconv.Itoa(s.Events)), number(s.Envelope), s.Rounds, s.where())
+	p("%s, commit %s, %s rows%s, counted rounds: %d. %s\n\n",
+		s.Date.Format(time.DateOnly), s.Commit, thousands(strconv.Itoa(s.Events)), known(", envelopes of %s bytes", s.Envelope), s.Rounds, s.where())
 	metrics := s.metrics()
 	p("| | %s |\n|---|%s\n", strings.Join(metrics, " | "), strings.Repeat("---:|", len(metrics)))
 	for _, who := range s.contestants() {
@@ -232,6 +237,14 @@ func (s *Scenario) where() string {
 	for _, name := range slices.Sorted(maps.Keys(s.Versions)) {
 		versions = append(versions, name+" "+s.Versions[name])
 	}
-	return fmt.Sprintf("%d cores (%s), %.0f GiB, %s, all programs and servers on it; load average at the beginning %s. %s.",
-		s.Machine.Cores, s.Machine.CPU, s.Machine.Memory, s.Machine.System, number(s.Load), strings.Join(versions, ", "))
+	return fmt.Sprintf("%d cores (%s), %.0f GiB, %s, all programs and servers on it%s. %s.",
+		s.Machine.Cores, s.Machine.CPU, s.Machine.Memory, s.Machine.System, known("; load average before %s", s.Load), strings.Join(versions, ", "))
+}
+
+// known puts a number into a text; no text for one that was not noted.
+func known(format string, x float64) string {
+	if x == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, number(x))
 }
