@@ -225,7 +225,8 @@ func (r *run) compareDocuments(ctx context.Context, keys Range, rows map[string]
 		})
 	}
 	if r.options.Proven == (elastic.Watermark{}) {
-		return documents, read(elastic.Writes{})
+		err := read(elastic.Writes{}) // which counts documents: not within the return, whose order Go leaves open
+		return documents, err
 	}
 	proven, later, err := r.Index.Sums(ctx, within, r.options.Proven)
 	if err != nil {
@@ -241,7 +242,8 @@ func (r *run) compareDocuments(ctx context.Context, keys Range, rows map[string]
 		left.Add(checksum)
 	}
 	if left != proven {
-		return documents, read(elastic.Writes{UpTo: &r.options.Proven.SeqNo})
+		err := read(elastic.Writes{UpTo: &r.options.Proven.SeqNo})
+		return documents, err
 	}
 	clear(rows)
 	r.mu.Lock()
