@@ -76,13 +76,8 @@ func newSources(p pipeline.Pipeline, at addresses, thorough bool) (sources healt
 
 // lastVerified reads what the last comparison has left in the live index.
 func lastVerified(ctx context.Context, client *elastic.Client, p pipeline.Pipeline) (health.Verify, error) {
-	builder := elastic.NewBuilder(client, indexNames(p), elastic.NewMetrics(prometheus.NewRegistry()))
-	live, err := builder.Live(ctx)
+	last, err := readLastVerify(ctx, elastic.NewBuilder(client, indexNames(p), elastic.NewMetrics(prometheus.NewRegistry())))
 	if err != nil {
-		return health.Verify{}, err
-	}
-	var last lastVerify
-	if _, err := builder.Note(ctx, live, noteVerify, &last); err != nil {
 		return health.Verify{}, err
 	}
 	verify := health.Verify{At: last.At, Differences: int(last.Differences - last.Repaired), Verdict: fmt.Sprintf("%s rows compared", thousands(last.Rows))}

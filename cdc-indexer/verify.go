@@ -126,7 +126,7 @@ func (c *verifyCommand) open(ctx context.Context, logger *slog.Logger) (*inspect
 
 // verify compares once and keeps the outcome in the index, for status.
 func (i *inspection) verify(ctx context.Context) (verify.Report, error) {
-	last, err := i.last(ctx)
+	last, err := readLastVerify(ctx, i.builder)
 	if err != nil {
 		return verify.Report{}, err
 	}
@@ -168,11 +168,11 @@ type lastVerify struct {
 	Proven elastic.Watermark `json:"proven,omitzero"`
 }
 
-// last returns what is kept of the last comparison, nothing if there was none.
-func (i *inspection) last(ctx context.Context) (last lastVerify, err error) {
-	live, err := i.builder.Live(ctx)
+// readLastVerify returns what is kept of the last comparison in the live index, nothing if there was none.
+func readLastVerify(ctx context.Context, builder *elastic.Builder) (last lastVerify, err error) {
+	live, err := builder.Live(ctx)
 	if err == nil {
-		_, err = i.builder.Note(ctx, live, noteVerify, &last)
+		_, err = builder.Note(ctx, live, noteVerify, &last)
 	}
 	return last, err
 }
