@@ -2,7 +2,6 @@ package main
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"ticketing/cdc-indexer/consumer"
 	"ticketing/cdc-indexer/elastic"
@@ -12,10 +11,7 @@ import (
 
 // newRegistry holds the metrics of the process itself.
 func newRegistry() *prometheus.Registry {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		buildinfo.NewCollector("cdc_indexer"))
-	return registry
+	return buildinfo.NewRegistry("cdc_indexer")
 }
 
 // runMetrics are those of the parts that run puts together.

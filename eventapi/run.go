@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/eventapi/httpapi"
@@ -43,9 +42,8 @@ func run(ctx context.Context, config Config, log *slog.Logger) error {
 
 // newRegistry holds the metrics of everything but the API.
 func newRegistry(store *postgres.Store) *prometheus.Registry {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		buildinfo.NewCollector("eventapi"), postgres.NewCollector(store))
+	registry := buildinfo.NewRegistry("eventapi")
+	registry.MustRegister(postgres.NewCollector(store))
 	return registry
 }
 

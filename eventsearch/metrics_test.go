@@ -11,6 +11,7 @@ import (
 
 	"ticketing/eventsearch/elastic"
 	"ticketing/eventsearch/httpapi"
+	"ticketing/internal/buildinfo"
 	"ticketing/internal/esclient"
 	"ticketing/internal/metricsdoc"
 	"ticketing/internal/testenv"
@@ -23,7 +24,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	client, err := esclient.New(config.client())
 	require.NoError(t, err)
 	defer client.Close()
-	registry := newRegistry()
+	registry := buildinfo.NewRegistry("eventsearch")
 	index := elastic.NewIndex(client, config.index(), elastic.NewMetrics(metricsdoc.Filled(registry)))
 	api, err := httpapi.New(config.api(), index, slog.New(slog.DiscardHandler), registry)
 	require.NoError(t, err)

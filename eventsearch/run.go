@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-
 	"ticketing/eventsearch/elastic"
 	"ticketing/eventsearch/httpapi"
 	"ticketing/internal/buildinfo"
@@ -23,7 +20,7 @@ func run(ctx context.Context, config Config, log *slog.Logger) error {
 	}
 	defer client.Close()
 
-	registry := newRegistry()
+	registry := buildinfo.NewRegistry("eventsearch")
 	index := elastic.NewIndex(client, config.index(), elastic.NewMetrics(registry))
 	api, err := httpapi.New(config.api(), index, log, registry)
 	if err != nil {
@@ -33,12 +30,4 @@ func run(ctx context.Context, config Config, log *slog.Logger) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	return api.Serve(ctx, work, config.serve())
-}
-
-// newRegistry holds the metrics of everything but searches.
-func newRegistry() *prometheus.Registry {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		buildinfo.NewCollector("eventsearch"))
-	return registry
 }

@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
 // Info says which build runs. Revision is empty where the program was built without version control at hand, as in an
@@ -37,4 +38,11 @@ func NewCollector(program string) prometheus.Collector {
 		Help:        "Always 1; the labels say which build runs.",
 		ConstLabels: prometheus.Labels{"version": info.Version, "revision": info.Revision, "goversion": info.Go},
 	}, func() float64 { return 1 })
+}
+
+// NewRegistry returns a registry with what every program tells of itself: the Go runtime, the process, and NewCollector's.
+func NewRegistry(program string) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), NewCollector(program))
+	return registry
 }
