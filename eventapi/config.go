@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"time"
@@ -107,8 +106,4 @@ func (c *Config) serve() rest.ServeConfig {
 		ShutdownDelay:     c.ShutdownDelay,
 		ShutdownTimeout:   c.ShutdownTimeout,
 	}
-}
-
-func newLogger(out io.Writer, config Config) *slog.Logger {
-	return rest.NewLogger(out, config.LogLevel, config.LogFormat)
 }

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"ticketing/internal/rest"
 )
 
 func main() {
@@ -26,7 +28,7 @@ func exitCode(config Config) int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	log := newLogger(os.Stdout, config)
+	log := rest.NewLogger(os.Stdout, config.LogLevel, config.LogFormat)
 	if err := run(ctx, config, log); err != nil {
 		log.ErrorContext(ctx, "eventapi stops", "error", err)
 		return 1

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"ticketing/internal/rest"
 	"ticketing/internal/testenv"
 )
 
@@ -34,28 +33,10 @@ func configure(t *testing.T, args ...string) (Config, error) {
 	return config, err
 }
 
-// logBuffer is a log that a test may read while it is written.
-type logBuffer struct {
-	mutex sync.Mutex
-	text  bytes.Buffer
-}
-
-func (b *logBuffer) Write(text []byte) (int, error) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.text.Write(text)
-}
-
-func (b *logBuffer) String() string {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.text.String()
-}
-
 // process is a running eventapi.
 type process struct {
 	url     string
-	log     *logBuffer
+	log     *testenv.Log
 	client  *http.Client
 	stop    context.CancelFunc
 	stopped chan error
@@ -71,9 +52,9 @@ func start(t *testing.T, databaseURL string, args ...string) *process {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	transport := &http.Transport{}
 	p := &process{
-		url: "http://" + address, log: &logBuffer{}, client: &http.Client{Transport: transport}, stop: stop, stopped: make(chan error, 1),
+		url: "http://" + address, log: &testenv.Log{}, client: &http.Client{Transport: transport}, stop: stop, stopped: make(chan error, 1),
 	}
-	go func() { p.stopped <- run(ctx, config, newLogger(p.log, config)) }()
+	go func() { p.stopped <- run(ctx, config, rest.NewLogger(p.log, config.LogLevel, config.LogFormat)) }()
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		stop()

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ticketing/eventsearch/indextest"
+	"ticketing/internal/rest"
 	"ticketing/internal/schemathesis"
 	"ticketing/internal/testenv"
 )
@@ -34,28 +32,10 @@ func configure(t *testing.T, args ...string) (Config, error) {
 	return config, err
 }
 
-// logBuffer is a log that a test may read while it is written.
-type logBuffer struct {
-	mutex sync.Mutex
-	text  bytes.Buffer
-}
-
-func (b *logBuffer) Write(text []byte) (int, error) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.text.Write(text)
-}
-
-func (b *logBuffer) String() string {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.text.String()
-}
-
 // process is a running eventsearch.
 type process struct {
 	url    string
-	log    *logBuffer
+	log    *testenv.Log
 	client *http.Client
 }
 
@@ -70,10 +50,10 @@ func start(t *testing.T, x *indextest.Index, args ...string) *process {
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	transport := &http.Transport{}
-	p := &process{url: "http://" + address, log: &logBuffer{}, client: &http.Client{Transport: transport}}
+	p := &process{url: "http://" + address, log: &testenv.Log{}, client: &http.Client{Transport: transport}}
 	stopped := make(chan error, 1)
 	go func() {
-		stopped <- run(ctx, config, slog.New(slog.NewJSONHandler(p.log, &slog.HandlerOptions{Level: config.LogLevel})))
+		stopped <- run(ctx, config, rest.NewLogger(p.log, config.LogLevel, config.LogFormat))
 	}()
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
