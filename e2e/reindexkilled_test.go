@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +21,10 @@ import (
 	"ticketing/internal/testenv"
 )
 
-var reindexSeed = flag.Uint64("reindex.seed", 0, "when TestReindexKilled kills; 0: at random")
+var (
+	reindexSeed = flag.Uint64("reindex.seed", 0, "when TestReindexKilled kills; 0: at random")
+	killedRows  = flag.Int("reindex.killed.rows", 3000, "rows of the builds that TestReindexKilled kills")
+)
 
 // A build that dies at any moment takes nothing with it: searches go on, and another process resumes or removes it.
 func TestReindexKilled(t *testing.T) {
@@ -32,7 +36,7 @@ func TestReindexKilled(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	c := newCommands(t)
 	tidy(t, c)
-	kept := preload(t, 3000)
+	kept := preload(t, *killedRows)
 	writes := startWrites(t)
 
 	phases := []string{"snapshot", "copy", "tombstones", "catch-up"}
@@ -42,7 +46,7 @@ func TestReindexKilled(t *testing.T) {
 		if step.held {
 			killWhileHeld(t, c)
 		} else {
-			killInPhase(t, c, phases[0], time.Duration(random.IntN(500))*time.Millisecond)
+			killInPhase(t, c, phases[0], time.Duration(random.Int64N(int64(copyTime())*2/3)))
 			phases = phases[1:]
 		}
 		kept.requireFound(t, len(kept.ids))
@@ -136,9 +140,14 @@ type building struct {
 	phases []string // that have begun
 }
 
+// copyRate is rows a second, low enough for a build to be met while it copies.
+func copyRate() int { return min(*killedRows*4/3, 20_000) }
+
+func copyTime() time.Duration { return time.Second * time.Duration(*killedRows) / time.Duration(copyRate()) }
+
 func startReindex(t *testing.T, c commands) *building {
 	t.Helper()
-	b := &building{command: c.command(t.Context(), t, "reindex", "--throttle", "4000"), ended: make(chan struct{})}
+	b := &building{command: c.command(t.Context(), t, "reindex", "--throttle", strconv.Itoa(copyRate())), ended: make(chan struct{})}
 	stderr, err := b.command.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, b.command.Start())
