@@ -11,10 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
-	"unsafe"
-
-	"github.com/tidwall/gjson"
 
 	"ticketing/cdc-indexer/change"
 )
@@ -50,6 +48,8 @@ type GeoPoint struct {
 type Decoder struct {
 	config      Config
 	jsonColumns map[string]bool
+	// envelopes are used again: the lists of columns would be a quarter of all that the indexer allocates.
+	envelopes sync.Pool
 }
 
 // NewDecoder returns a Decoder.
@@ -63,36 +63,25 @@ func NewDecoder(config Config) *Decoder {
 
 // envelope holds the parts of a message, each as it stands in it.
 type envelope struct {
-	op, after, ts gjson.Result
-	source        source
+	op, ts value
+	after  row
+	source source
 }
 
 // source is what the envelope says of where the change comes from.
 type source struct {
 	found                               bool // there is a source, and it is an object
-	schema, table, sequence, tsUS, tsMS gjson.Result
+	schema, table, sequence, tsUS, tsMS value
 }
 
-// parseSource reads all fields in one go: each look-up of its own would read from the start again.
-func parseSource(object gjson.Result) source {
-	s := source{found: object.IsObject()}
-	object.ForEach(func(name, field gjson.Result) bool {
-		switch name.String() {
-		case "schema":
-			s.schema = field
-		case "table":
-			s.table = field
-		case "sequence":
-			s.sequence = field
-		case "ts_us":
-			s.tsUS = field
-		case "ts_ms":
-			s.tsMS = field
-		}
-		return true
-	})
-	return s
+// row is a row as it stands in a message.
+type row struct {
+	found   bool // it is an object
+	columns []column
+	size    int // of its JSON, in bytes
 }
+
+type column struct{ name, value value }
 
 // Decode returns the change that a message carries. It returns change.ErrNoChange for a message that is in order
 // and carries none, and a *change.Rejection for one that can never be indexed.
@@ -100,14 +89,26 @@ func (d *Decoder) Decode(key, value []byte) (change.Change, error) {
 	if len(value) == 0 {
 		return change.Change{}, change.ErrNoChange // the tombstone that log compaction goes by
 	}
-	e, err := parse(value)
-	if err != nil {
+	e, ok := d.envelopes.Get().(*envelope)
+	if !ok {
+		e = new(envelope)
+	}
+	defer d.release(e)
+	if err := e.parse(value); err != nil {
 		return change.Change{}, err
 	}
 	return d.decode(key, e)
 }
 
-func (d *Decoder) decode(key []byte, e envelope) (change.Change, error) {
+// release keeps an envelope for the next message, and nothing of this one.
+func (d *Decoder) release(e *envelope) {
+	columns := e.after.columns[:cap(e.after.columns)]
+	clear(columns)
+	*e = envelope{after: row{columns: columns[:0]}}
+	d.envelopes.Put(e)
+}
+
+func (d *Decoder) decode(key []byte, e *envelope) (change.Change, error) {
 	op, read, err := operation(e.op)
 	if err != nil {
 		return change.Change{}, err
@@ -125,7 +126,7 @@ func (d *Decoder) decode(key []byte, e envelope) (change.Change, error) {
 	}
 	c := change.Change{Key: id, Order: order, Op: op, CommittedAt: committedAt(e), Read: read}
 	if op == change.Upsert {
-		if c.Document, err = d.document(e.after); err != nil {
+		if c.Document, err = d.document(&e.after); err != nil {
 			return change.Change{}, err
 		}
 	}
@@ -136,51 +137,98 @@ func reject(reason, format string, args ...any) error {
 	return &change.Rejection{Reason: reason, Detail: fmt.Sprintf(format, args...)}
 }
 
-func parse(value []byte) (envelope, error) {
-	if !gjson.ValidBytes(value) {
-		return envelope{}, reject(ReasonMalformed, "the value is no JSON: %v", syntaxError(value))
-	}
-	// Not a copy of the message: nothing writes into it while it is decoded, and nothing of it is kept.
-	root := gjson.Parse(unsafe.String(unsafe.SliceData(value), len(value))) //nolint:gosec // see above
-	if !root.IsObject() {
-		return envelope{}, reject(ReasonMalformed, "the value is no JSON object")
-	}
-	var e envelope
+// parse finds the parts that matter. They are places in the message: nothing writes into it while it is decoded.
+func (e *envelope) parse(message []byte) error {
+	s := scanner{text: message}
 	embedded := false
-	root.ForEach(func(name, field gjson.Result) bool {
-		switch name.String() {
+	err := s.only(func(name value) (ok bool) {
+		switch string(name.meaning()) {
 		case "op":
-			e.op = field
+			e.op, ok = s.value()
 		case "after":
-			e.after = field
+			ok = e.after.parse(&s)
 		case "source":
-			e.source = parseSource(field)
+			e.source, ok = s.source()
 		case "ts_ms":
-			e.ts = field
+			e.ts, ok = s.value()
 		case "payload":
 			embedded = true
+			fallthrough
+		default:
+			_, ok = s.value()
 		}
-		return true
+		return ok
 	})
-	if embedded && !e.op.Exists() {
-		return envelope{}, reject(ReasonMalformed, "the envelope is wrapped together with its schema: set value.converter.schemas.enable=false")
+	switch {
+	case errors.Is(err, errNoJSON):
+		return reject(ReasonMalformed, "the value is no JSON: %v", syntaxError(message))
+	case err != nil:
+		return reject(ReasonMalformed, "the value is %v", err)
+	case embedded && e.op == nil:
+		return reject(ReasonMalformed, "the envelope is wrapped together with its schema: set value.converter.schemas.enable=false")
 	}
-	return e, nil
+	return nil
 }
 
-// syntaxError says what is wrong and where; gjson only says that something is.
-func syntaxError(value []byte) error {
+// parse passes over the row that comes next, or whatever is there instead of one.
+func (r *row) parse(s *scanner) bool {
+	r.found, r.columns = s.next() == '{', r.columns[:0]
+	if !r.found {
+		_, ok := s.value()
+		return ok
+	}
+	start := s.at
+	ok := s.object(func(name value) bool {
+		v, ok := s.value()
+		r.columns = append(r.columns, column{name, v})
+		return ok
+	})
+	r.size = s.at - start
+	return ok
+}
+
+func (s *scanner) source() (source, bool) {
+	if s.next() != '{' {
+		_, ok := s.value()
+		return source{}, ok
+	}
+	found := source{found: true}
+	ok := s.object(func(name value) bool {
+		v, ok := s.value()
+		switch string(name.meaning()) {
+		case "schema":
+			found.schema = v
+		case "table":
+			found.table = v
+		case "sequence":
+			found.sequence = v
+		case "ts_us":
+			found.tsUS = v
+		case "ts_ms":
+			found.tsMS = v
+		}
+		return ok
+	})
+	return found, ok
+}
+
+// syntaxError says what is wrong and where; the scanner only says that something is.
+func syntaxError(message []byte) error {
 	var any json.RawMessage
-	err := json.Unmarshal(value, &any)
+	err := json.Unmarshal(message, &any)
 	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	switch {
+	case errors.As(err, &syntax):
 		return fmt.Errorf("byte %d: %w", syntax.Offset, syntax)
+	case err == nil:
+		return fmt.Errorf("objects and arrays are nested deeper than %d", maxDepth)
+	default:
+		return err //nolint:wrapcheck // the caller says what was decoded
 	}
-	return err //nolint:wrapcheck // the caller says what was decoded
 }
 
-func operation(op gjson.Result) (_ change.Op, read bool, _ error) {
-	switch op.String() {
+func operation(op value) (_ change.Op, read bool, _ error) {
+	switch string(op.meaning()) {
 	case "c", "u":
 		return change.Upsert, false, nil
 	case "r":
@@ -194,7 +242,7 @@ func operation(op gjson.Result) (_ change.Op, read bool, _ error) {
 	case "":
 		return 0, false, reject(ReasonMalformed, "the envelope has no op")
 	default:
-		return 0, false, reject(ReasonOperation, "op %q is not known", op.String())
+		return 0, false, reject(ReasonOperation, "op %q is not known", op.text())
 	}
 }
 
@@ -202,53 +250,50 @@ func (d *Decoder) checkTable(s source) error {
 	if !s.found {
 		return reject(ReasonMalformed, "the envelope has no source")
 	}
-	schema, table := s.schema.String(), s.table.String()
-	if schema != d.config.Schema || table != d.config.Table {
-		return reject(ReasonTable, "the change is one of table %s.%s, and this pipeline indexes %s.%s", schema, table, d.config.Schema, d.config.Table)
+	schema, table := s.schema.meaning(), s.table.meaning()
+	if string(schema) == d.config.Schema && string(table) == d.config.Table {
+		return nil
 	}
-	return nil
+	return reject(ReasonTable, "the change is one of table %s.%s, and this pipeline indexes %s.%s", schema, table, d.config.Schema, d.config.Table)
 }
 
 // documentID makes the document's _id: the value of a primary key of one column, or a JSON array of the values of
 // one of several.
 func (d *Decoder) documentID(key []byte) (string, error) {
-	if !gjson.ValidBytes(key) {
+	values := make([]value, len(d.config.Key))
+	s := scanner{text: key}
+	err := s.only(func(name value) bool {
+		v, ok := s.value()
+		text := name.meaning()
+		for n, column := range d.config.Key {
+			if string(text) == column {
+				values[n] = v
+			}
+		}
+		return ok
+	})
+	switch {
+	case errors.Is(err, errNoJSON):
 		return "", reject(ReasonKey, "the key is no JSON")
-	}
-	fields := gjson.ParseBytes(key)
-	if !fields.IsObject() {
+	case err != nil:
 		return "", reject(ReasonKey, "the key is no JSON object with the columns of the primary key")
 	}
-	values := make(map[string]gjson.Result, len(d.config.Key))
-	fields.ForEach(func(name, value gjson.Result) bool {
-		values[name.String()] = value
-		return true
-	})
-	for _, column := range d.config.Key {
-		value, ok := values[column]
-		if !ok || value.Type == gjson.Null || value.Type == gjson.JSON {
-			return "", reject(ReasonKey, "the key has no value for column %s", column)
+	for n, v := range values {
+		if v == nil || v.isNull() || v[0] == '{' || v[0] == '[' {
+			return "", reject(ReasonKey, "the key has no value for column %s", d.config.Key[n])
 		}
 	}
-	if len(d.config.Key) == 1 {
-		return keyText(values[d.config.Key[0]])
+	if len(values) == 1 {
+		return checkID(values[0].text()) // of a number: the very digits it has in the message
 	}
 	id := []byte{'['}
-	for n, column := range d.config.Key {
+	for n, v := range values {
 		if n > 0 {
 			id = append(id, ',')
 		}
-		id = append(id, values[column].Raw...)
+		id = append(id, v...)
 	}
 	return checkID(string(append(id, ']')))
-}
-
-// keyText returns a value as text, a number with the very digits it has in the message.
-func keyText(value gjson.Result) (string, error) {
-	if value.Type == gjson.String {
-		return checkID(value.String())
-	}
-	return checkID(value.Raw)
 }
 
 // maxIDBytes is Elasticsearch's limit for _id; a longer one would fail the whole request it travels in.
@@ -263,122 +308,133 @@ func checkID(id string) (string, error) {
 
 // order reads source.sequence, a JSON array in a string: ["end of the previous commit" or null, "lsn"].
 func (d *Decoder) order(s source, read bool) (change.Order, error) {
-	sequence := s.sequence
-	var numbers [2]*string
-	if sequence.Type == gjson.String {
-		if err := json.Unmarshal([]byte(sequence.String()), &numbers); err != nil {
-			return change.Order{}, reject(ReasonOrder, "source.sequence %q is not of the form [\"commit\",\"lsn\"]", sequence.String())
-		}
-	}
-	lastCommit, err := position(numbers[0])
-	if err != nil {
-		return change.Order{}, reject(ReasonOrder, "source.sequence %q: %v", sequence.String(), err)
-	}
-	lsn, err := position(numbers[1])
-	if err != nil {
-		return change.Order{}, reject(ReasonOrder, "source.sequence %q: %v", sequence.String(), err)
+	lastCommit, lsn, ok := positions(s.sequence)
+	if !ok {
+		return change.Order{}, reject(ReasonOrder, "source.sequence %q is not of the form [\"commit\",\"lsn\"]", s.sequence.text())
 	}
 	newOrder := change.NewOrder
 	if read {
 		newOrder = change.NewReadOrder
-	} else if numbers[1] == nil {
-		return change.Order{}, reject(ReasonOrder, "source.sequence has no lsn: %s", sequence.Raw)
+	} else if lsn == nil {
+		return change.Order{}, reject(ReasonOrder, "source.sequence has no lsn: %s", s.sequence)
 	}
-	order, err := newOrder(d.config.Epoch, lastCommit, lsn)
+	order, err := makeOrder(newOrder, d.config.Epoch, lastCommit, lsn)
 	if err != nil {
-		return change.Order{}, reject(ReasonOrder, "source.sequence %q: %v", sequence.String(), err)
+		return change.Order{}, reject(ReasonOrder, "source.sequence %q: %v", s.sequence.text(), err)
 	}
 	return order, nil
 }
 
-func position(text *string) (uint64, error) {
-	if text == nil {
+func makeOrder(newOrder func(epoch uint8, lastCommit, lsn uint64) (change.Order, error), epoch uint8, lastCommit, lsn value) (change.Order, error) {
+	commit, err := position(lastCommit)
+	if err != nil {
+		return change.Order{}, err
+	}
+	at, err := position(lsn)
+	if err != nil {
+		return change.Order{}, err
+	}
+	return newOrder(epoch, commit, at)
+}
+
+// positions returns the two of a sequence, nil for one that is null. Without a sequence both are.
+func positions(sequence value) (lastCommit, lsn value, ok bool) {
+	if !sequence.isString() {
+		return nil, nil, true
+	}
+	s := scanner{text: sequence.meaning()}
+	found := make([]value, 0, 2)
+	ok = s.array(func() bool {
+		v, ok := s.value()
+		if v.isNull() {
+			v = nil
+		}
+		found = append(found, v)
+		return ok && (v == nil || v.isString())
+	})
+	if !ok || !s.ended() || len(found) != 2 {
+		return nil, nil, false
+	}
+	return found[0], found[1], true
+}
+
+func position(v value) (uint64, error) {
+	if v == nil {
 		return 0, nil
 	}
-	n, err := strconv.ParseUint(*text, 10, 64)
+	n, err := strconv.ParseUint(v.text(), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("log position %q is no number: %w", *text, err)
+		return 0, fmt.Errorf("log position %q is no number: %w", v.text(), err)
 	}
 	return n, nil
 }
 
-func committedAt(e envelope) time.Time {
-	if us := e.source.tsUS; us.Type == gjson.Number {
-		return time.UnixMicro(us.Int())
+func committedAt(e *envelope) time.Time {
+	if us, ok := e.source.tsUS.integer(); ok {
+		return time.UnixMicro(us)
 	}
-	if ms := e.source.tsMS; ms.Type == gjson.Number {
-		return time.UnixMilli(ms.Int())
+	if ms, ok := e.source.tsMS.integer(); ok {
+		return time.UnixMilli(ms)
 	}
-	return time.UnixMilli(e.ts.Int())
+	ms, _ := e.ts.integer()
+	return time.UnixMilli(ms)
 }
 
 // document copies the row's columns into one object on one line, byte for byte: no value is decoded, so none can
 // lose a digit.
-func (d *Decoder) document(row gjson.Result) ([]byte, error) {
-	if !row.IsObject() {
+func (d *Decoder) document(r *row) ([]byte, error) {
+	if !r.found {
 		return nil, reject(ReasonMalformed, "the envelope has no after")
 	}
-	document := make([]byte, 0, len(row.Raw)+64*len(d.config.GeoPoints))
+	document := make([]byte, 0, r.size+64*len(d.config.GeoPoints))
 	document = append(document, '{')
-	points := make([]coordinates, len(d.config.GeoPoints))
-	var failure error
-	row.ForEach(func(name, value gjson.Result) bool {
-		if isPlaceholder(value.Raw) {
-			failure = reject(ReasonUnavailable, "column %s was not changed and its value is not in the message: set REPLICA IDENTITY FULL on the table", name.String())
-			return false
+	for _, c := range r.columns {
+		if isPlaceholder(c.value) {
+			return nil, reject(ReasonUnavailable, "column %s was not changed and its value is not in the message: set REPLICA IDENTITY FULL on the table", c.name.text())
 		}
-		raw := value.Raw
-		if value.Type == gjson.String && d.jsonColumns[name.String()] {
-			raw = value.String()
-			if !gjson.Valid(raw) {
-				failure = reject(ReasonColumn, "column %s is said to hold JSON, and does not", name.String())
-				return false
+		v := c.value
+		if v.isString() && d.jsonColumns[string(c.name.meaning())] {
+			v = v.meaning()
+			if !valid(v) {
+				return nil, reject(ReasonColumn, "column %s is said to hold JSON, and does not", c.name.text())
 			}
 		}
-		document = appendField(document, name.Raw, raw)
-		for n, point := range d.config.GeoPoints {
-			points[n].note(point, name.String(), value)
-		}
-		return true
-	})
-	if failure != nil {
-		return nil, failure
+		document = appendField(document, c.name, v)
 	}
-	for n, point := range d.config.GeoPoints {
-		document = appendGeoPoint(document, point, points[n])
+	for _, point := range d.config.GeoPoints {
+		document = appendGeoPoint(document, point, r)
 	}
 	return oneLine(append(document, '}'))
 }
 
-func appendField(document []byte, quotedName, value string) []byte {
+func appendField(document []byte, name, v value) []byte {
 	if len(document) > 1 {
 		document = append(document, ',')
 	}
-	document = append(document, quotedName...)
+	document = append(document, name...)
 	document = append(document, ':')
-	return append(document, value...)
+	return append(document, v...)
 }
 
-// coordinates are those of a geo point, noted while the columns pass by: looking for them in the row would read it twice
-// more.
-type coordinates struct {
-	latitude, longitude gjson.Result
-}
-
-func (c *coordinates) note(point GeoPoint, column string, value gjson.Result) {
-	switch column {
-	case point.Latitude:
-		c.latitude = value
-	case point.Longitude:
-		c.longitude = value
-	}
-}
-
-func appendGeoPoint(document []byte, point GeoPoint, at coordinates) []byte {
-	if at.latitude.Type != gjson.Number || at.longitude.Type != gjson.Number {
+func appendGeoPoint(document []byte, point GeoPoint, r *row) []byte {
+	latitude, longitude := r.column(point.Latitude), r.column(point.Longitude)
+	if !latitude.isNumber() || !longitude.isNumber() {
 		return document
 	}
-	return appendField(document, strconv.Quote(point.Field), `{"lat":`+at.latitude.Raw+`,"lon":`+at.longitude.Raw+`}`)
+	document = appendField(document, strconv.AppendQuote(nil, point.Field), nil)
+	document = append(append(document, `{"lat":`...), latitude...)
+	document = append(append(document, `,"lon":`...), longitude...)
+	return append(document, '}')
+}
+
+// column returns a column's value, nil if there is none of that name.
+func (r *row) column(name string) value {
+	for _, c := range r.columns {
+		if string(c.name.meaning()) == name {
+			return c.value
+		}
+	}
+	return nil
 }
 
 // oneLine takes out the line breaks between tokens: in a bulk request a line break ends the document.

@@ -1,10 +1,6 @@
 package debezium
 
-import (
-	"github.com/tidwall/gjson"
-
-	"ticketing/cdc-indexer/change"
-)
+import "ticketing/cdc-indexer/change"
 
 // DocumentID makes the _id of a row's document of a message's key. Its error is a *change.Rejection.
 func (d *Decoder) DocumentID(key []byte) (string, error) { return d.documentID(key) }
@@ -15,13 +11,13 @@ func (d *Decoder) DocumentID(key []byte) (string, error) { return d.documentID(k
 // The change has the order of the message, whatever edited says, so that it loses against any newer one. Only of a
 // message that does not tell its order is that of the edited envelope taken.
 func (d *Decoder) DecodeEdited(key, value, edited []byte) (change.Change, error) {
-	e, err := parse(edited)
-	if err != nil {
+	var e, original envelope
+	if err := e.parse(edited); err != nil {
 		return change.Change{}, err
 	}
-	original, order, orderErr := d.orderOf(value)
-	if isEnvelope(e) {
-		c, err := d.decode(key, e)
+	order, orderErr := d.orderOf(&original, value)
+	if isEnvelope(&e) {
+		c, err := d.decode(key, &e)
 		if err == nil && orderErr == nil {
 			c.Order = order
 		}
@@ -30,25 +26,24 @@ func (d *Decoder) DecodeEdited(key, value, edited []byte) (change.Change, error)
 	if orderErr != nil {
 		return change.Change{}, reject(ReasonOrder, "the message does not tell its place in the log, so that a whole envelope is needed and not the row alone: %v", orderErr)
 	}
-	if original.op.String() == "d" {
+	if original.op.text() == "d" {
 		return change.Change{}, reject(ReasonOperation, "the message is a delete and has no row to correct")
 	}
-	original.after = gjson.ParseBytes(edited)
-	return d.decode(key, original)
+	original.after.parse(&scanner{text: edited}) // it is valid: it has been read before
+	return d.decode(key, &original)
 }
 
 // isEnvelope tells an envelope from a row, which may have columns of these names: no column's value is an object.
-func isEnvelope(e envelope) bool { return e.op.Type == gjson.String && e.source.found }
+func isEnvelope(e *envelope) bool { return e.op.isString() && e.source.found }
 
-func (d *Decoder) orderOf(value []byte) (envelope, change.Order, error) {
-	e, err := parse(value)
-	if err != nil {
-		return envelope{}, change.Order{}, err
+// orderOf parses a message and returns its order.
+func (d *Decoder) orderOf(e *envelope, value []byte) (change.Order, error) {
+	if err := e.parse(value); err != nil {
+		return change.Order{}, err
 	}
 	_, read, err := operation(e.op)
 	if err != nil {
-		return envelope{}, change.Order{}, err
+		return change.Order{}, err
 	}
-	order, err := d.order(e.source, read)
-	return e, order, err
+	return d.order(e.source, read)
 }

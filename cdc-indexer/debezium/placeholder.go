@@ -57,4 +57,6 @@ func javaUUID(name string) string {
 
 // isPlaceholder says whether a column's JSON is nothing but the placeholder. A text that merely contains it is a
 // value like any other.
-func isPlaceholder(raw string) bool { return slices.Contains(placeholders, raw) }
+func isPlaceholder(v value) bool {
+	return slices.ContainsFunc(placeholders, func(form string) bool { return string(v) == form })
+}
