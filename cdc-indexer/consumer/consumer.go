@@ -58,6 +58,7 @@ type Applier interface {
 // Refresher makes what was applied searchable; see elastic.Refresher.
 type Refresher interface {
 	Request(done func())
+	RequestLater(done func()) // for what has waited for long already
 }
 
 // Letter is a message that cannot be indexed, and why.

@@ -108,6 +108,8 @@ func (m member) Apply(ctx context.Context, changes []change.Change) ([]change.Re
 	return results, nil
 }
 
+func (m member) RequestLater(done func()) { m.Request(done) }
+
 func (m member) Request(done func()) {
 	if done != nil {
 		done()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -97,22 +98,54 @@ func (l *lane) work(ctx context.Context, batch []chunk) error {
 // process returns nil when every message of the batch has been applied, was stale, carried no change, or is in the
 // dead-letter topic.
 func (c *Consumer) process(ctx context.Context, batch []chunk) error {
-	messages, changes, letters := c.decodeAll(batch)
-	results, err := c.apply(ctx, changes)
+	changes, results, letters, err := c.apply(ctx, batch)
 	if err != nil {
 		return err
+	}
+	if err := c.bury(ctx, letters); err != nil {
+		return err
+	}
+	if len(changes) > 0 {
+		c.refreshAfter(batch, c.observe(changes, results))
+	}
+	return nil
+}
+
+// apply brings a batch into the index. Of those that wait for their turn only the messages are in memory, and no documents
+// and no request yet.
+func (c *Consumer) apply(ctx context.Context, batch []chunk) ([]change.Change, []change.Result, []Letter, error) {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return nil, nil, nil, fmt.Errorf("waiting to apply: %w", ctx.Err())
+	}
+	messages, changes, letters := c.decodeAll(batch)
+	if len(changes) == 0 {
+		return nil, nil, letters, nil
+	}
+	results, err := c.applier.Apply(ctx, changes)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	for n, result := range results {
 		if result.Outcome == change.Rejected {
 			letters = append(letters, Letter{Message: messages[n], Rejection: *result.Rejection})
 		}
 	}
-	if err := c.bury(ctx, letters); err != nil {
-		return err
-	}
-	c.observe(changes, results)
-	return nil
+	return changes, results, letters, nil
 }
+
+func (c *Consumer) refreshAfter(batch []chunk, searchable func()) {
+	if slices.ContainsFunc(batch, chunk.fresh) {
+		c.refresher.Request(searchable)
+		return
+	}
+	c.refresher.RequestLater(searchable)
+}
+
+// fresh says whether nothing was waiting behind its messages: then they are new, and not of a backlog.
+func (c chunk) fresh() bool { return c.next >= c.end }
 
 // decodeAll returns the changes with their messages, and the messages that are none.
 func (c *Consumer) decodeAll(batch []chunk) ([]kafka.Message, []change.Change, []Letter) {
@@ -143,19 +176,6 @@ func (c *Consumer) decodeAll(batch []chunk) ([]kafka.Message, []change.Change, [
 	return messages, changes, letters
 }
 
-func (c *Consumer) apply(ctx context.Context, changes []change.Change) ([]change.Result, error) {
-	if len(changes) == 0 {
-		return nil, nil
-	}
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting to apply: %w", ctx.Err())
-	}
-	return c.applier.Apply(ctx, changes)
-}
-
 // bury puts the letters away, as often as it takes: until they are safe nothing may be committed.
 func (c *Consumer) bury(ctx context.Context, letters []Letter) error {
 	pause := newPause()
@@ -180,7 +200,8 @@ func (c *Consumer) bury(ctx context.Context, letters []Letter) error {
 	return nil
 }
 
-func (c *Consumer) observe(changes []change.Change, results []change.Result) {
+// observe measures what became of the changes. What it returns measures when they are searchable; nil if none has to be.
+func (c *Consumer) observe(changes []change.Change, results []change.Result) (searchable func()) {
 	now := time.Now()
 	var oldest time.Time
 	for n, result := range results {
@@ -194,15 +215,11 @@ func (c *Consumer) observe(changes []change.Change, results []change.Result) {
 			oldest = committed
 		}
 	}
-	if len(results) == 0 {
-		return
-	}
 	c.status.progressed(now)
 	if oldest.IsZero() {
-		c.refresher.Request(nil)
-		return
+		return nil
 	}
-	c.refresher.Request(func() { c.metrics.searchableSeconds.Observe(time.Since(oldest).Seconds()) })
+	return func() { c.metrics.searchableSeconds.Observe(time.Since(oldest).Seconds()) }
 }
 
 // withGrace returns a context that ends grace after ctx does.

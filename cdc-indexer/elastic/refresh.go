@@ -22,7 +22,8 @@ type Refresher struct {
 	metrics *Metrics
 	logger  *slog.Logger
 
-	wake    chan struct{}
+	soon    chan struct{}
+	later   chan struct{}
 	mu      sync.Mutex
 	waiting []func()
 }
@@ -30,41 +31,65 @@ type Refresher struct {
 // Share of the time that may go into refreshes: one part in pauseFactor+1.
 const pauseFactor = 4
 
+// laterPause is how long a refresh that nobody is in a hurry for waits for one that somebody is in a hurry for.
+const laterPause = time.Second
+
 // maxWaiting bounds the callbacks kept for the next refresh. Under a load that fills it, the ones beyond are
 // dropped: they only measure.
 const maxWaiting = 4096
 
 // NewRefresher returns a Refresher of the index behind alias; Run does the work.
 func NewRefresher(client *Client, alias string, metrics *Metrics, logger *slog.Logger) *Refresher {
-	return &Refresher{client: client, alias: alias, metrics: metrics, logger: logger, wake: make(chan struct{}, 1)}
+	return &Refresher{client: client, alias: alias, metrics: metrics, logger: logger,
+		soon: make(chan struct{}, 1), later: make(chan struct{}, 1)}
 }
 
 // Request asks for a refresh soon and returns at once. done, which may be nil, is called after the refresh that
 // makes everything written before this call searchable.
-func (r *Refresher) Request(done func()) {
+func (r *Refresher) Request(done func()) { r.request(r.soon, done) }
+
+// RequestLater is Request without hurry, for writes that have waited for long already: a refresh in the midst of a
+// backlog makes everything slower and nothing fresh.
+func (r *Refresher) RequestLater(done func()) { r.request(r.later, done) }
+
+func (r *Refresher) request(wake chan struct{}, done func()) {
 	r.mu.Lock()
 	if done != nil && len(r.waiting) < maxWaiting {
 		r.waiting = append(r.waiting, done)
 	}
 	r.mu.Unlock()
 	select {
-	case r.wake <- struct{}{}:
+	case wake <- struct{}{}:
 	default: // one is due already, and it will cover this write too
 	}
 }
 
 // Run refreshes when asked to, until ctx ends.
 func (r *Refresher) Run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-r.wake:
-		}
+	for r.await(ctx) {
 		start := time.Now()
 		r.refresh(ctx)
 		if wait(ctx, pauseFactor*time.Since(start)) != nil {
 			return
+		}
+	}
+}
+
+// await returns when a refresh is due, with false when ctx has ended.
+func (r *Refresher) await(ctx context.Context) bool {
+	var due <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-r.soon:
+			return true
+		case <-r.later:
+			if due == nil {
+				due = time.After(laterPause)
+			}
+		case <-due:
+			return true
 		}
 	}
 }

@@ -407,6 +407,18 @@ func TestEnsureSaysWhatIsWrongWithADefinition(t *testing.T) {
 
 func TestRefresherMakesWritesSearchable(t *testing.T) {
 	t.Parallel()
+	t.Run("soon", func(t *testing.T) {
+		t.Parallel()
+		refreshes(t, (*elastic.Refresher).Request)
+	})
+	t.Run("later", func(t *testing.T) {
+		t.Parallel()
+		refreshes(t, (*elastic.Refresher).RequestLater)
+	})
+}
+
+func refreshes(t *testing.T, request func(*elastic.Refresher, func())) {
+	t.Helper()
 	x := newIndex(t).create() // refresh_interval -1: nothing else refreshes
 	refresher := elastic.NewRefresher(x.client, x.names.WriteAlias, elastic.NewMetrics(prometheus.NewRegistry()), discard())
 	ctx, cancel := context.WithCancel(t.Context())
@@ -418,7 +430,7 @@ func TestRefresherMakesWritesSearchable(t *testing.T) {
 	for n := range 3 {
 		x.apply(upsert(fmt.Sprint("k", n), 10, 8, "a"))
 		done := make(chan struct{})
-		refresher.Request(func() { close(done) })
+		request(refresher, func() { close(done) })
 		select {
 		case <-done:
 		case <-time.After(20 * time.Second):
