@@ -22,7 +22,7 @@ type runCommand struct {
 	Elasticsearch  elasticsearchFlags `embed:"" prefix:"elasticsearch-"`
 	Listen         string             `help:"Address of /healthz, /readyz and /metrics." default:":8082" env:"CDC_INDEXER_LISTEN"`
 	Pprof          string             `help:"Address of /debug/pprof, for CPU and memory profiles. Empty: none." env:"CDC_INDEXER_PPROF"`
-	FetchBytes     int                `help:"How much to ask for in one fetch of one partition. Two such fetches a partition are in memory at the most." default:"524288" env:"CDC_INDEXER_FETCH_BYTES"`
+	FetchBytes     int                `help:"How many bytes, as Kafka keeps them, to ask for in one fetch of one partition. Two such fetches a partition are in memory at the most, uncompressed." default:"131072" env:"CDC_INDEXER_FETCH_BYTES"`
 	Concurrency    int                `help:"Bulk requests under way at the same time." default:"4" env:"CDC_INDEXER_CONCURRENCY"`
 	SessionTimeout time.Duration      `help:"How long Kafka waits for a silent member before its partitions go to others." default:"10s" env:"CDC_INDEXER_SESSION_TIMEOUT"`
 	PurgeInterval  time.Duration      `help:"How often to remove tombstones that no message left in the topics can need; 0 is never." default:"1h" env:"CDC_INDEXER_PURGE_INTERVAL"`

@@ -96,10 +96,12 @@ func (w *Writer) Apply(ctx context.Context, changes []change.Change) ([]change.R
 
 // newestPerKey returns one item for the newest change of each key; older ones of the same key are stale already.
 func newestPerKey(changes []change.Change, results []change.Result) []*item {
+	all := make([]item, len(changes))
 	items := make([]*item, 0, len(changes))
 	position := make(map[string]int, len(changes))
 	for i := range changes {
-		candidate := &item{Change: changes[i], result: &results[i]}
+		candidate := &all[i]
+		candidate.Change, candidate.result = changes[i], &results[i]
 		at, seen := position[candidate.Key]
 		switch {
 		case !seen:
