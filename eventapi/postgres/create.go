@@ -13,14 +13,12 @@ import (
 )
 
 // Create writes all events in one transaction, or none, and returns them as written, in the same order, with a position
-// that holds for each of them. An
-// *event.ItemError says which one the database refused: event.ErrExists or an *event.InvalidError.
+// that holds for each of them. An *event.ItemError says which one the database refused: event.ErrExists or an
+// *event.InvalidError.
+//
+// What is sent in one batch is one transaction by itself; to begin and to commit one would be two round trips more.
 func (s *Store) Create(ctx context.Context, events []event.New) (created []event.Event, at event.Position, err error) {
-	err = s.inTx(ctx, func(tx pgx.Tx) (err error) {
-		created, at, err = insertAll(ctx, tx, events)
-		return err
-	})
-	return created, at, err
+	return insertAll(ctx, s.pool, events)
 }
 
 // CreateOnce does what Create does, once for every key: it keeps render's answer in the transaction of the write,
@@ -84,8 +82,13 @@ func keep(ctx context.Context, tx pgx.Tx, request idempotency.Request, answer id
 // one, so the delete's record could lie behind the position and be taken for this write's.
 const lockID = "SELECT FROM public.events WHERE id = $1 FOR UPDATE"
 
+// batches is a transaction, or a pool that makes one of each batch.
+type batches interface {
+	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
+}
+
 // insertAll sends all inserts at once, behind the question for the position, and reads their rows.
-func insertAll(ctx context.Context, tx pgx.Tx, events []event.New) (created []event.Event, at event.Position, err error) {
+func insertAll(ctx context.Context, tx batches, events []event.New) (created []event.Event, at event.Position, err error) {
 	batch := &pgx.Batch{}
 	chosen := len(events) == 1 && events[0].ID != nil // the position of several is told to nobody
 	if chosen {
@@ -102,7 +105,7 @@ func insertAll(ctx context.Context, tx pgx.Tx, events []event.New) (created []ev
 	}
 	results := tx.SendBatch(ctx, batch)
 	defer func() {
-		if closed := results.Close(); err == nil {
+		if closed := results.Close(); err == nil { // without a transaction around it, this is the commit
 			err = classify(closed, "end a batch")
 		}
 	}()
