@@ -31,8 +31,9 @@ type Refresher struct {
 // Share of the time that may go into refreshes: one part in pauseFactor+1.
 const pauseFactor = 4
 
-// laterPause is how long a refresh that nobody is in a hurry for waits for one that somebody is in a hurry for.
-const laterPause = time.Second
+// laterPause is how long a refresh that nobody is in a hurry for waits for one that somebody is in a hurry for. The index
+// refreshes by itself meanwhile: this is for one that is told not to.
+const laterPause = 5 * time.Second
 
 // maxWaiting bounds the callbacks kept for the next refresh. Under a load that fills it, the ones beyond are
 // dropped: they only measure.
