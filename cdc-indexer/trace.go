@@ -28,7 +28,7 @@ type tracing struct {
 }
 
 func newTracing(p pipeline.Pipeline, brokers []string, index *elastic.Reader) *tracing {
-	const fetchBytes = 256 << 10 // of each partition in memory
+	const fetchBytes = 64 << 10 // of each partition, as Kafka keeps them: compressed
 	decoder := newDecoder(p)
 	log := consumer.NewLog(consumer.LogConfig{Brokers: brokers, Topics: p.Topics, FetchBytes: fetchBytes}, decoder.Decode)
 	return &tracing{tracer: &trace.Tracer{Log: followed{log, decoder}, Index: index}, close: log.Close}
@@ -62,6 +62,7 @@ func (f followed) Follow(ctx context.Context, key string, since time.Time, each 
 			} else if err != nil {
 				found.Unusable = err.Error()
 			}
+			found.Document = nil // it may be large, and the trace keeps the change
 			return each(found)
 		},
 		Reached: reached,

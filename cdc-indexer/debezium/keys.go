@@ -1,9 +1,8 @@
 package debezium
 
 import (
+	"encoding/json"
 	"strconv"
-
-	"github.com/tidwall/gjson"
 )
 
 // MessageKeys returns the keys that the messages of a document's row may have, byte for byte as Kafka Connect writes
@@ -11,30 +10,26 @@ import (
 // only the servers know how they write a character.
 func (d *Decoder) MessageKeys(id string) [][]byte {
 	if len(d.config.Key) > 1 {
-		values := gjson.Parse(id).Array() // as documentID has copied them
-		if !gjson.Valid(id) || len(values) != len(d.config.Key) {
+		var values []json.RawMessage // as documentID has copied them
+		if json.Unmarshal([]byte(id), &values) != nil || len(values) != len(d.config.Key) {
 			return nil
 		}
-		texts := make([]string, len(values))
-		for n, value := range values {
-			texts[n] = value.Raw
-		}
-		return [][]byte{d.messageKey(texts)}
+		return [][]byte{d.messageKey(values)}
 	}
 	if !plain(id) {
 		return nil
 	}
-	keys := [][]byte{d.messageKey([]string{`"` + id + `"`})}
-	if first := id[0]; gjson.Valid(id) && (first == '-' || first >= '0' && first <= '9' || id == "true" || id == "false") {
-		keys = append(keys, d.messageKey([]string{id}))
+	keys := [][]byte{d.messageKey([]json.RawMessage{[]byte(`"` + id + `"`)})}
+	if v := value(id); valid(v) && (v.isNumber() || id == "true" || id == "false") {
+		keys = append(keys, d.messageKey([]json.RawMessage{[]byte(id)}))
 	}
 	return keys
 }
 
-func (d *Decoder) messageKey(values []string) []byte {
+func (d *Decoder) messageKey(values []json.RawMessage) []byte {
 	key := []byte{'{'}
 	for n, column := range d.config.Key {
-		key = appendField(key, strconv.Quote(column), values[n])
+		key = appendField(key, value(strconv.Quote(column)), value(values[n]))
 	}
 	return append(key, '}')
 }
@@ -50,4 +45,10 @@ func plain(text string) bool {
 }
 
 // Kind returns the letter by which an envelope says what happened: c, u, d or r.
-func Kind(value []byte) string { return gjson.GetBytes(value, "op").String() }
+func Kind(message []byte) string {
+	var e envelope
+	if e.parse(message) != nil {
+		return ""
+	}
+	return e.op.text()
+}

@@ -73,7 +73,7 @@ type Request struct {
 // Step is one change at one stage.
 type Step struct {
 	Stage Stage     `json:"stage" enum:"postgres,kafka,indexer,searchable"`
-	Op    string    `json:"op" enum:"c,u,d,r" doc:"create, update, delete, or read by a snapshot"`
+	Op    string    `json:"op" doc:"c (create), u (update), d (delete) or r (read by a snapshot); something else in a message that gives no change"`
 	At    time.Time `json:"at" doc:"By the clock of whoever is responsible for the stage; searchable: when a look first found it so"`
 	// SinceCommit is nil when it is not known: of a row read by a snapshot, and when the trace began too late to see it.
 	SinceCommit *float64 `json:"since_commit_seconds,omitempty" doc:"Absent for a row read by a snapshot, and when the trace began too late to see it"`
