@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 // admin serves what operators and their tools look at.
 type admin struct {
 	server    *http.Server
+	router    *chi.Mux
 	listener  net.Listener
 	readiness readiness
 	index     atomic.Pointer[error]
@@ -58,12 +60,16 @@ func newAdmin(ctx context.Context, address string, registry *prometheus.Registry
 	})
 	router.Get("/readyz", a.ready)
 	router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+	a.router = router
 	a.server = &http.Server{
 		Addr: address, Handler: router,
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
 	}
 	return a
 }
+
+// mount adds what answers all other paths.
+func (a *admin) mount(operations http.Handler) { a.router.Mount("/", operations) }
 
 // listen takes the port, so that a taken one is said at once.
 func (a *admin) listen(ctx context.Context) error {
@@ -75,14 +81,18 @@ func (a *admin) listen(ctx context.Context) error {
 	return nil
 }
 
-// serve answers until ctx ends.
+// serve answers until ctx ends, and so do requests that are being answered: a trace may take half a minute.
 func (a *admin) serve(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() {
+	a.server.BaseContext = func(net.Listener) context.Context { return ctx }
+	var ending sync.WaitGroup
+	defer ending.Wait() // until the answers are written
+	ending.Add(1)
+	context.AfterFunc(ctx, func() {
+		defer ending.Done()
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		_ = a.server.Shutdown(limited)
 	})
-	defer stop()
 	if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
 		a.logger.ErrorContext(ctx, "admin server failed", "error", err)
 	}

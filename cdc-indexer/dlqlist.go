@@ -12,45 +12,29 @@ import (
 
 	"ticketing/cdc-indexer/deadletter"
 	"ticketing/cdc-indexer/debezium"
+	"ticketing/cdc-indexer/operations"
 )
 
-// letterFields are a letter's in JSON.
-type letterFields struct {
-	ID         deadletter.ID      `json:"id"`
-	State      string             `json:"state"` // open or done
-	Outcome    deadletter.Outcome `json:"outcome,omitempty"`
-	ResolvedAt *time.Time         `json:"resolved_at,omitempty"`
-	Reason     string             `json:"reason"`
-	Detail     string             `json:"detail"`
-	Topic      string             `json:"topic"`
-	Partition  int                `json:"partition"`
-	Offset     int64              `json:"offset"`
-	Time       time.Time          `json:"time"`      // when the message was written
-	FailedAt   time.Time          `json:"failed_at"` // when it became a letter
-	Key        string             `json:"key"`       // as it is in the message
-	Document   string             `json:"document,omitempty"`
-	Bytes      int                `json:"bytes"` // of the value
-}
-
-func fields(e deadletter.Entry, decoder *debezium.Decoder) letterFields {
-	f := letterFields{
-		ID: e.ID, State: "open", Reason: e.Rejection.Reason, Detail: e.Rejection.Detail,
+// letterOf is how a letter is told.
+func letterOf(e deadletter.Entry, decoder *debezium.Decoder) operations.Letter {
+	l := operations.Letter{
+		ID: e.ID.String(), State: "open", Reason: e.Rejection.Reason, Detail: e.Rejection.Detail,
 		Topic: e.Message.Topic, Partition: e.Message.Partition, Offset: e.Message.Offset, Time: e.Message.Time,
 		FailedAt: e.FailedAt.UTC(), Key: string(e.Message.Key), Bytes: e.Size,
 	}
-	f.Document, _ = decoder.DocumentID(e.Message.Key) // a key that makes none is shown as it is
+	l.Document, _ = decoder.DocumentID(e.Message.Key) // a key that makes none is shown as it is
 	if e.Resolution != nil {
-		f.State, f.Outcome, f.ResolvedAt = "done", e.Resolution.Outcome, &e.Resolution.At
+		l.State, l.Outcome, l.ResolvedAt = "done", string(e.Resolution.Outcome), &e.Resolution.At
 	}
-	return f
+	return l
 }
 
-// name is what people know the letter's row by.
-func (f letterFields) name() string {
-	if f.Document != "" {
-		return printable(f.Document)
+// rowName is what people know the letter's row by.
+func rowName(l operations.Letter) string {
+	if l.Document != "" {
+		return printable(l.Document)
 	}
-	return printable(f.Key)
+	return printable(l.Key)
 }
 
 // letterList prints letters while they are found.
@@ -76,7 +60,7 @@ func newLetterList(w io.Writer, asJSON bool, decoder *debezium.Decoder, bar *rea
 const alignEvery = 200
 
 func (l *letterList) add(e deadletter.Entry) error {
-	f := fields(e, l.decoder)
+	f := letterOf(e, l.decoder)
 	if l.json != nil {
 		l.count++
 		return l.json.add(f)
@@ -87,10 +71,10 @@ func (l *letterList) add(e deadletter.Entry) error {
 	l.count++
 	state := f.State
 	if f.Outcome != "" {
-		state += ": " + printable(string(f.Outcome))
+		state += ": " + printable(f.Outcome)
 	}
 	_, err := fmt.Fprintf(l.table, "%s\t%s\t%s\t%s\t%s/%d:%d\t%s\n", f.ID, state, f.FailedAt.Format(time.DateTime),
-		printable(f.Reason), printable(f.Topic), f.Partition, f.Offset, f.name())
+		printable(f.Reason), printable(f.Topic), f.Partition, f.Offset, rowName(f))
 	if err == nil && l.count%alignEvery == 0 {
 		l.bar.clear()
 		err = l.table.Flush()

@@ -15,6 +15,8 @@ import (
 	"ticketing/cdc-indexer/change"
 	"ticketing/cdc-indexer/deadletter"
 	"ticketing/cdc-indexer/debezium"
+	"ticketing/cdc-indexer/elastic"
+	"ticketing/cdc-indexer/operations"
 	"ticketing/cdc-indexer/pipeline"
 )
 
@@ -56,37 +58,52 @@ func (c *dlqReplayCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		return err
 	}
 	defer client.Close()
-	writer := newWriter(client, p)
-	if err := writer.CheckWriteAlias(ctx); err != nil {
-		return err
-	}
-	built, err := writer.IndexCreated(ctx)
-	if err != nil {
-		return err
-	}
-	decode, err := c.decode(p)
-	if err != nil {
-		return err
-	}
-	rows := &tableRows{open: func(ctx context.Context) (deadletter.Rows, func(), error) {
-		return openRows(ctx, c.DatabaseURL, p, logger)
-	}}
-	defer rows.Close()
 	bar := showReading(reader)
 	defer bar.clear()
 	report := newResultList(os.Stdout, c.JSON, decoder, bar)
 	selection := c.selection(decoder)
 	selection.ID = c.ID
-	counts, err := reader.Replay(ctx, selection, deadletter.Replay{
-		Decode: decode, DocumentID: decoder.DocumentID, Index: writer,
-		FromTable: c.fromTable, Rows: rows, Epoch: p.Epoch, IndexBuilt: built,
-		DryRun: c.DryRun, Timeout: c.Timeout, Report: report.add,
-	})
+	counts, err := c.replay(ctx, p, decoder, reader, client, []deadletter.Selection{selection}, report.add, logger)
 	if err != nil {
 		return err
 	}
 	bar.clear()
 	return report.end(counts, c.DryRun)
+}
+
+// replay replays the letters of the selections, one selection after the other.
+func (c *dlqReplayCommand) replay(
+	ctx context.Context, p pipeline.Pipeline, decoder *debezium.Decoder, reader *deadletter.Reader, client *elastic.Client,
+	selections []deadletter.Selection, report func(deadletter.Result), logger *slog.Logger,
+) (total deadletter.Counts, err error) {
+	writer := newWriter(client, p)
+	if err := writer.CheckWriteAlias(ctx); err != nil {
+		return total, err
+	}
+	built, err := writer.IndexCreated(ctx)
+	if err != nil {
+		return total, err
+	}
+	decode, err := c.decode(p)
+	if err != nil {
+		return total, err
+	}
+	rows := &tableRows{open: func(ctx context.Context) (deadletter.Rows, func(), error) {
+		return openRows(ctx, c.DatabaseURL, p, logger)
+	}}
+	defer rows.Close()
+	for _, selection := range selections {
+		counts, err := reader.Replay(ctx, selection, deadletter.Replay{
+			Decode: decode, DocumentID: decoder.DocumentID, Index: writer,
+			FromTable: c.fromTable, Rows: rows, Epoch: p.Epoch, IndexBuilt: built,
+			DryRun: c.DryRun, Timeout: c.Timeout, Report: report,
+		})
+		if err != nil {
+			return total, err
+		}
+		total.Open, total.Done, total.Foreign = total.Open+counts.Open, total.Done+counts.Done, total.Foreign+counts.Foreign
+	}
+	return total, nil
 }
 
 // decode returns the pipeline's decoder, or one that puts the edited value in the place of the letter's.
@@ -199,59 +216,65 @@ func (c *dlqDropCommand) Run(ctx context.Context, _ *slog.Logger) error {
 
 // resultList prints what became of letters.
 type resultList struct {
-	w        io.Writer
-	json     *jsonList // nil for people
-	decoder  *debezium.Decoder
-	bar      *readingBar
-	outcomes map[deadletter.Outcome]int
-	open     int
+	results
+	w    io.Writer
+	json *jsonList // nil for people
+	bar  *readingBar
 }
 
 func newResultList(w io.Writer, asJSON bool, decoder *debezium.Decoder, bar *readingBar) *resultList {
-	l := &resultList{w: w, decoder: decoder, bar: bar, outcomes: map[deadletter.Outcome]int{}}
+	l := &resultList{results: newResults(decoder), w: w, bar: bar}
 	if asJSON {
 		l.json = &jsonList{w: w, name: "letters"}
 	}
 	return l
 }
 
-// resultFields are a result's in JSON.
-type resultFields struct {
-	ID        deadletter.ID      `json:"id"`
-	Outcome   deadletter.Outcome `json:"outcome"`
-	Reason    string             `json:"reason,omitempty"` // why it stays open
-	Detail    string             `json:"detail,omitempty"`
-	FromTable bool               `json:"from_table,omitempty"`
-	Key       string             `json:"key"`
-	Document  string             `json:"document,omitempty"`
+// results counts what became of letters.
+type results struct {
+	decoder  *debezium.Decoder
+	outcomes map[string]int
+	open     int
+}
+
+func newResults(decoder *debezium.Decoder) results {
+	return results{decoder: decoder, outcomes: map[string]int{}}
+}
+
+// count counts one and says how it is told.
+func (r *results) count(result deadletter.Result) (operations.Letter, operations.ReplayedLetter) {
+	r.outcomes[string(result.Outcome)]++
+	if !result.Outcome.Done() {
+		r.open++
+	}
+	letter := letterOf(result.Entry, r.decoder)
+	told := operations.ReplayedLetter{
+		ID: letter.ID, Outcome: string(result.Outcome), FromTable: result.FromTable, Key: letter.Key, Document: letter.Document,
+	}
+	if result.Rejection != nil {
+		told.Reason, told.Detail = result.Rejection.Reason, result.Rejection.Detail
+	}
+	return letter, told
 }
 
 // add prints one. That it cannot be printed is no reason to stop: what was done is in the topic.
 func (l *resultList) add(result deadletter.Result) {
-	l.outcomes[result.Outcome]++
-	if !result.Outcome.Done() {
-		l.open++
-	}
-	letter := fields(result.Entry, l.decoder)
-	f := resultFields{ID: letter.ID, Outcome: result.Outcome, FromTable: result.FromTable, Key: letter.Key, Document: letter.Document}
-	if result.Rejection != nil {
-		f.Reason, f.Detail = result.Rejection.Reason, result.Rejection.Detail
-	}
+	letter, told := l.count(result)
 	if l.json != nil {
-		_ = l.json.add(f)
+		_ = l.json.add(told)
 		return
 	}
 	l.bar.clear()
-	_, _ = fmt.Fprintf(l.w, "%-8s %-11s %s%s\n", f.ID, f.Outcome, letter.name(), f.remark())
+	_, _ = fmt.Fprintf(l.w, "%-8s %-11s %s%s\n", told.ID, told.Outcome, rowName(letter), remark(told))
 }
 
-func (f resultFields) remark() string {
+func remark(l operations.ReplayedLetter) string {
 	switch {
-	case f.Reason != "":
-		return "  " + plain(strings.TrimPrefix(f.Reason+": ", string(f.Outcome)+": ")+f.Detail)
-	case f.FromTable:
+	case l.Reason != "":
+		return "  " + plain(strings.TrimPrefix(l.Reason+": ", l.Outcome+": ")+l.Detail)
+	case l.FromTable:
 		return "  from the table"
-	case f.Outcome == deadletter.Stale:
+	case l.Outcome == string(deadletter.Stale):
 		return "  the index has something as new or newer"
 	default:
 		return ""
@@ -263,10 +286,10 @@ func (l *resultList) end(counts deadletter.Counts, dryRun bool) error {
 	var err error
 	if l.json != nil {
 		err = l.json.end(struct {
-			DryRun   bool                       `json:"dry_run"`
-			Outcomes map[deadletter.Outcome]int `json:"outcomes"`
-			Open     int                        `json:"open"`         // of those chosen, what stays so
-			Already  int                        `json:"done_already"` // were chosen, and done before
+			DryRun   bool           `json:"dry_run"`
+			Outcomes map[string]int `json:"outcomes"`
+			Open     int            `json:"open"`         // of those chosen, what stays so
+			Already  int            `json:"done_already"` // were chosen, and done before
 		}{dryRun, l.outcomes, l.open, counts.Done})
 	} else {
 		_, err = fmt.Fprintln(l.w, l.summary(counts, dryRun))

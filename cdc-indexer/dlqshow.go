@@ -18,6 +18,7 @@ import (
 	"ticketing/cdc-indexer/deadletter"
 	"ticketing/cdc-indexer/debezium"
 	"ticketing/cdc-indexer/elastic"
+	"ticketing/cdc-indexer/operations"
 	"ticketing/cdc-indexer/pipeline"
 )
 
@@ -71,7 +72,7 @@ func (c *dlqShowCommand) Run(ctx context.Context, _ *slog.Logger) error {
 		_, err = fmt.Printf("%s\n", text)
 		return err //nolint:wrapcheck // names the file
 	}
-	_, err = os.Stdout.WriteString(letter.text(entry))
+	_, err = os.Stdout.WriteString(letterText(letter, entry))
 	return err //nolint:wrapcheck // names the file
 }
 
@@ -80,32 +81,9 @@ func newWriter(client *elastic.Client, p pipeline.Pipeline) *elastic.Writer {
 	return elastic.NewWriter(client, p.Index.WriteAlias, elastic.NewMetrics(prometheus.NewRegistry()))
 }
 
-// orderFields is a change.Order in JSON.
-type orderFields struct {
-	Version int64 `json:"version"`
-	LSN     int64 `json:"lsn"`
-}
-
-// description is everything about a letter.
-type description struct {
-	letterFields
-	Order   *orderFields      `json:"order,omitempty"` // absent when it cannot be decoded
-	Headers map[string]string `json:"headers,omitempty"`
-	Value   json.RawMessage   `json:"value,omitempty"`
-	Base64  []byte            `json:"value_base64,omitempty"` // when the value is no JSON
-	Index   indexed           `json:"index"`
-}
-
-// indexed is what the index holds for the letter's row.
-type indexed struct {
-	State    string          `json:"state"` // document, deleted, nothing or unknown
-	Error    string          `json:"error,omitempty"`
-	Order    *orderFields    `json:"order,omitempty"`
-	Document json.RawMessage `json:"document,omitempty"`
-}
-
-func describe(ctx context.Context, entry deadletter.Entry, decoder *debezium.Decoder, writer *elastic.Writer) description {
-	d := description{letterFields: fields(entry, decoder), Headers: map[string]string{}}
+// describe tells everything about a letter.
+func describe(ctx context.Context, entry deadletter.Entry, decoder *debezium.Decoder, writer *elastic.Writer) operations.LetterDetails {
+	d := operations.LetterDetails{Letter: letterOf(entry, decoder), Headers: map[string]string{}}
 	for _, header := range entry.Message.Headers {
 		d.Headers[header.Key] = string(header.Value)
 	}
@@ -115,32 +93,33 @@ func describe(ctx context.Context, entry deadletter.Entry, decoder *debezium.Dec
 		d.Base64 = entry.Message.Value
 	}
 	if decoded, err := decoder.Decode(entry.Message.Key, entry.Message.Value); err == nil {
-		d.Order = (*orderFields)(&decoded.Order)
+		d.Order = (*operations.Order)(&decoded.Order)
 	}
 	d.Index = lookUp(ctx, entry, decoder, writer)
 	return d
 }
 
 // lookUp asks the index. That it cannot be asked is said with the rest: the letter is worth seeing all the same.
-func lookUp(ctx context.Context, entry deadletter.Entry, decoder *debezium.Decoder, writer *elastic.Writer) indexed {
+func lookUp(ctx context.Context, entry deadletter.Entry, decoder *debezium.Decoder, writer *elastic.Writer) operations.Indexed {
 	id, err := decoder.DocumentID(entry.Message.Key)
 	if err != nil {
-		return indexed{State: "unknown", Error: err.Error()}
+		return operations.Indexed{State: "unknown", Error: err.Error()}
 	}
 	document, err := writer.Document(ctx, id)
 	switch {
 	case err != nil:
-		return indexed{State: "unknown", Error: err.Error()}
+		return operations.Indexed{State: "unknown", Error: err.Error()}
 	case document == nil:
-		return indexed{State: "nothing"}
+		return operations.Indexed{State: "nothing"}
 	case document.Deleted:
-		return indexed{State: "deleted", Order: (*orderFields)(&document.Order), Document: document.Source}
+		return operations.Indexed{State: "deleted", Order: (*operations.Order)(&document.Order), Document: document.Source}
 	default:
-		return indexed{State: "document", Order: (*orderFields)(&document.Order), Document: document.Source}
+		return operations.Indexed{State: "document", Order: (*operations.Order)(&document.Order), Document: document.Source}
 	}
 }
 
-func (d description) text(entry deadletter.Entry) string {
+// letterText is a letter for people.
+func letterText(d operations.LetterDetails, entry deadletter.Entry) string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
 		_, _ = fmt.Fprintf(&b, "%-10s %s\n", name, plain(fmt.Sprintf(format, args...)))
@@ -163,14 +142,14 @@ func (d description) text(entry deadletter.Entry) string {
 		line("order", "%s", change.Order(*d.Order))
 	}
 	_, _ = fmt.Fprintf(&b, "\nvalue (%d bytes):\n%s\n", d.Bytes, pretty(entry.Message.Value))
-	_, _ = fmt.Fprintf(&b, "\nindex: %s\n", plain(d.Index.text(d.Order)))
+	_, _ = fmt.Fprintf(&b, "\nindex: %s\n", plain(indexedText(d.Index, d.Order)))
 	if d.Index.Document != nil {
 		_, _ = fmt.Fprintf(&b, "%s\n", pretty(d.Index.Document))
 	}
 	return b.String()
 }
 
-func (i indexed) text(letter *orderFields) string {
+func indexedText(i operations.Indexed, letter *operations.Order) string {
 	if i.Order == nil {
 		return map[string]string{"nothing": "nothing is there for this key", "unknown": "not known: " + i.Error}[i.State]
 	}

@@ -31,6 +31,7 @@ type commandLine struct {
 	Reindex reindexCommand `cmd:"" help:"Build the index anew beside the live one, and swap it in without downtime."`
 	Verify  verifyCommand  `cmd:"" help:"Compare table and index completely, and mend what differs."`
 	Status  statusCommand  `cmd:"" help:"Look at everything from the table to the index, and say what is wrong and what to do. Exits with 1 when something is."`
+	Trace   traceCommand   `cmd:"" help:"Follow the changes of one row from the commit until a search finds them. Exits with 1 when they do not get there in time."`
 	DLQ     dlqCommand     `cmd:"" name:"dlq" help:"List, show and replay dead letters: messages that could not be indexed."`
 	Version struct{}       `cmd:"" help:"Print the version."`
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,6 +12,7 @@ import (
 	"ticketing/cdc-indexer/consumer"
 	"ticketing/cdc-indexer/elastic"
 	"ticketing/cdc-indexer/health"
+	"ticketing/cdc-indexer/operations"
 	"ticketing/internal/metricsdoc"
 	"ticketing/internal/testenv"
 )
@@ -26,6 +29,10 @@ func TestMetricsOfRunAreDocumented(t *testing.T) {
 		writer:   elastic.NewWriter(client, "x", metrics.elastic),
 		watched:  func() []health.Finding { return nil },
 	}, slog.New(slog.DiscardHandler))
+	jobs := operations.NewJobs(metricsdoc.Filled(registry), slog.New(slog.DiscardHandler))
+	api, err := operations.New(&operator{}, jobs, "", slog.New(slog.DiscardHandler), registry)
+	require.NoError(t, err)
+	api.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/docs", http.NoBody)) // metrics of requests show up with the first
 	metricsdoc.RequireDocumented(t, "cdc-indexer run", registry)
 }
 

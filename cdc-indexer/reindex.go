@@ -164,33 +164,54 @@ func (c *reindexBuildCommand) Run(ctx context.Context, logger *slog.Logger) erro
 	defer w.close()
 	switch {
 	case c.Abort:
-		index, err := w.reindexer.Abort(ctx, c.Force)
+		removed, err := c.abort(ctx, w)
 		if err != nil {
-			return fmt.Errorf("abort the build of %s: %w", index, err)
+			return err
 		}
-		return printResult(os.Stdout, c.JSON, map[string]string{"aborted": index}, fmt.Sprintf("The build of %s is removed.\n", index))
+		return printResult(os.Stdout, c.JSON, removed, fmt.Sprintf("The build of %s is removed.\n", removed.Index))
 	case c.DryRun:
 		return c.plan(ctx, w)
-	}
-	if err := w.checkSlot(ctx); err != nil {
-		return err
 	}
 	show := newBuildProgress(os.Stderr, w.rows, logger)
 	defer show.close()
 	w.reindexer.Progress = show.progress
+	result, err := c.build(ctx, w)
+	show.close()
+	if err != nil {
+		return err
+	}
+	return printBuild(os.Stdout, c.JSON, result)
+}
+
+// build builds the index, or goes on with a build.
+func (c *reindexBuildCommand) build(ctx context.Context, w *workshop) (reindex.Result, error) {
+	if err := w.checkSlot(ctx); err != nil {
+		return reindex.Result{}, err
+	}
 	options := c.options(w)
 	options.IndexName = c.Index
 	var result reindex.Result
+	var err error
 	if c.Resume {
 		result, err = w.reindexer.Resume(ctx, options, c.Force)
 	} else {
 		result, err = w.reindexer.Run(ctx, options)
 	}
-	show.close()
+	return result, explainBuild(err)
+}
+
+// abort removes a build that was interrupted.
+func (c *reindexBuildCommand) abort(ctx context.Context, w *workshop) (aborted, error) {
+	index, err := w.reindexer.Abort(ctx, c.Force)
 	if err != nil {
-		return explainBuild(err)
+		return aborted{}, fmt.Errorf("abort the build of %s: %w", index, err)
 	}
-	return printBuild(os.Stdout, c.JSON, result)
+	return aborted{index}, nil
+}
+
+// aborted says which build was removed.
+type aborted struct {
+	Index string `json:"aborted"`
 }
 
 // explainBuild adds what to do about an interruption.
@@ -219,10 +240,15 @@ func (c *reindexRollbackCommand) Run(ctx context.Context, logger *slog.Logger) e
 	show := newBuildProgress(os.Stderr, w.rows, logger)
 	defer show.close()
 	w.reindexer.Progress = show.progress
-	result, err := w.reindexer.Rollback(ctx, c.Index, c.options(w))
+	result, err := c.rollBack(ctx, w)
 	show.close()
 	if err != nil {
-		return explainBuild(err)
+		return err
 	}
 	return printBuild(os.Stdout, c.JSON, result)
+}
+
+func (c *reindexRollbackCommand) rollBack(ctx context.Context, w *workshop) (reindex.Result, error) {
+	result, err := w.reindexer.Rollback(ctx, c.Index, c.options(w))
+	return result, explainBuild(err)
 }

@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"ticketing/cdc-indexer/consumer"
 	"ticketing/cdc-indexer/deadletter"
 	"ticketing/cdc-indexer/debezium"
 	"ticketing/cdc-indexer/elastic"
+	"ticketing/cdc-indexer/operations"
 	"ticketing/cdc-indexer/pipeline"
 )
 
@@ -20,7 +24,8 @@ type runCommand struct {
 	pipelineFlags
 	kafkaFlags
 	Elasticsearch  elasticsearchFlags `embed:"" prefix:"elasticsearch-"`
-	Listen         string             `help:"Address of /healthz, /readyz and /metrics." default:":8082" env:"CDC_INDEXER_LISTEN"`
+	Listen         string             `help:"Address of /healthz, /readyz, /metrics and the operations API." default:":8082" env:"CDC_INDEXER_LISTEN"`
+	OperatorToken  string             `help:"Token that changes over the operations API need, as in Authorization: Bearer TOKEN. Empty: it changes nothing." env:"CDC_INDEXER_OPERATOR_TOKEN" placeholder:"TOKEN"`
 	Pprof          string             `help:"Address of /debug/pprof, for CPU and memory profiles. Empty: none." env:"CDC_INDEXER_PPROF"`
 	FetchBytes     int                `help:"How many bytes, as Kafka keeps them, to ask for in one fetch of one partition. Two such fetches a partition are in memory at the most, uncompressed." default:"131072" env:"CDC_INDEXER_FETCH_BYTES"`
 	Concurrency    int                `help:"Bulk requests under way at the same time." default:"4" env:"CDC_INDEXER_CONCURRENCY"`
@@ -39,11 +44,16 @@ func (c *runCommand) Validate() error {
 		mustBe(c.Concurrency >= 1 && c.Concurrency <= 64, "concurrency", "1 to 64"),
 		mustBe(c.SessionTimeout >= 6*time.Second && c.SessionTimeout <= 5*time.Minute, "session-timeout", "6s to 5m, the brokers' default limits"),
 		mustBe(c.DrainTimeout > 0 && c.DrainTimeout < c.SessionTimeout, "drain-timeout", "above 0 and below --session-timeout, or the group gives up on a member that drains"),
+		mustBe(fitsHeader(c.OperatorToken), "operator-token", "printable ASCII without spaces, as it travels in a header"),
 		mustBe(c.PurgeInterval >= 0, "purge-interval", "0 or above"),
 		mustBe(c.PurgeMargin >= elastic.RefreshAfter, "purge-margin", elastic.RefreshAfter.String()+" or more"),
 		c.Elasticsearch.validate(),
 		c.Watch.validate(),
 	)
+}
+
+func fitsHeader(token string) bool {
+	return !strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' })
 }
 
 // Run wires the parts together and runs until ctx ends.
@@ -78,6 +88,12 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	}
 	defer closeSources()
 	server := newAdmin(ctx, c.Listen, registry, readiness{consumer: member.Status, writer: writer, watched: watcher.Findings}, logger)
+	jobs := operations.NewJobs(registry, logger)
+	closeOperations, err := c.addOperations(p, client, server, jobs, registry, logger)
+	if err != nil {
+		return err
+	}
+	defer closeOperations()
 	if err := server.listen(ctx); err != nil {
 		return err
 	}
@@ -96,16 +112,34 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		background = append(background, tombstones.run)
 	}
 	return runAll(ctx, background, func(ctx context.Context) error {
+		var beside sync.WaitGroup
+		defer beside.Wait()
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		beside.Go(func() { jobs.Run(ctx) })
 		if err := ensureIndex(ctx, client, indexNames(p), definition, server, logger); err != nil {
 			return err
 		}
-		var watching sync.WaitGroup
-		defer watching.Wait()
-		ctx, stop := context.WithCancel(ctx)
-		defer stop()
-		watching.Go(func() { watcher.Run(ctx) })
+		beside.Go(func() { watcher.Run(ctx) })
 		return member.Run(ctx)
 	})
+}
+
+// addOperations lets the server answer the operations API.
+func (c *runCommand) addOperations(
+	p pipeline.Pipeline, client *elastic.Client, server *admin, jobs *operations.Jobs, registry *prometheus.Registry, logger *slog.Logger,
+) (closeOperations func(), err error) {
+	operator, err := c.newOperator(p, client, server.look, logger)
+	if err != nil {
+		return nil, err
+	}
+	api, err := operations.New(operator, jobs, c.OperatorToken, logger, registry)
+	if err != nil {
+		operator.close()
+		return nil, err
+	}
+	server.mount(api)
+	return operator.close, nil
 }
 
 // runAll runs the parts until ctx ends or work fails. Those in the background go on until work has stopped, so that a

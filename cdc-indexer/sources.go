@@ -139,13 +139,18 @@ func askIndexer(ctx context.Context, address string) (health.Indexer, error) {
 	if err := json.NewDecoder(io.LimitReader(response.Body, enough)).Decode(&answer); err != nil || answer.Parts == nil {
 		return health.Indexer{}, fmt.Errorf("%s answers %s and is no cdc-indexer", request.URL, response.Status)
 	}
-	indexer := health.Indexer{Ready: answer.Ready, Troubles: map[string]string{}, Skipped: answer.Consumer.Warnings}
-	for part, said := range answer.Parts { // of what lies around it, status has its own picture
+	return answer.indexer(), nil
+}
+
+// indexer is what status says of an indexer that answers so.
+func (r readyAnswer) indexer() health.Indexer {
+	indexer := health.Indexer{Ready: r.Ready, Troubles: map[string]string{}, Skipped: r.Consumer.Warnings}
+	for part, said := range r.Parts { // of what lies around it, status has its own picture
 		if said != "ok" {
 			indexer.Troubles[part] = said
 		}
 	}
-	return indexer, nil
+	return indexer
 }
 
 // newWatcher returns what looks around while run consumes.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ticketing/cdc-indexer/health"
+	"ticketing/cdc-indexer/pipeline"
 )
 
 type statusCommand struct {
@@ -74,9 +75,14 @@ func (c *statusCommand) look(ctx context.Context) (health.Report, error) {
 		return health.Report{}, err
 	}
 	defer closeSources()
+	return c.ask(ctx, p, sources)
+}
+
+// ask asks the sources and judges what they say.
+func (c *statusCommand) ask(ctx context.Context, p pipeline.Pipeline, sources health.Sources) (health.Report, error) {
 	facts := health.Look(ctx, sources, c.Timeout)
 	if err := ctx.Err(); err != nil {
-		return health.Report{}, err //nolint:wrapcheck // the user has ended it
+		return health.Report{}, err //nolint:wrapcheck // whoever asked has ended it
 	}
 	return health.Judge(facts, about(p), health.Limits{SlotWAL: c.MaxSlotWAL, ClockSkew: c.MaxClockSkew, Lag: c.MaxLag}), nil
 }

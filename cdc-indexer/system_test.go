@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -170,20 +171,27 @@ func (s *system) flags(more ...string) []string {
 	}, more...)
 }
 
-// runIndexer runs the command run until the test ends.
-func (s *system) runIndexer() {
+// runIndexer runs the command run until the test ends, or stop is called.
+func (s *system) runIndexer(more ...string) (stop func()) {
 	s.t.Helper()
-	cli, err := parse(s.t, append([]string{"run"}, s.flags("--listen", strings.TrimPrefix(s.indexer, "http://"), "--check-interval", "1s")...)...)
+	return s.runIndexerWith(s.flags(more...)...)
+}
+
+func (s *system) runIndexerWith(flags ...string) (stop func()) {
+	s.t.Helper()
+	cli, err := parse(s.t, append([]string{"run", "--listen", strings.TrimPrefix(s.indexer, "http://"), "--check-interval", "1s"}, flags...)...)
 	require.NoError(s.t, err)
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- cli.Run.Run(ctx, slog.New(slog.DiscardHandler)) }()
-	s.t.Cleanup(func() {
-		stop()
+	stop = sync.OnceFunc(func() {
+		cancel()
 		if err := <-ended; err != nil {
 			s.t.Errorf("run: %v", err)
 		}
 	})
+	s.t.Cleanup(stop)
+	return stop
 }
 
 // findings returns what status finds in the parts.

@@ -81,6 +81,7 @@ func (c *verifyCommand) Run(ctx context.Context, logger *slog.Logger) error {
 type inspection struct {
 	*verifyCommand
 	pipeline pipeline.Pipeline
+	table    *table.Table
 	builder  *elastic.Builder
 	verifier *verify.Verifier
 	logger   *slog.Logger
@@ -104,7 +105,7 @@ func (c *verifyCommand) open(ctx context.Context, logger *slog.Logger) (*inspect
 	log := consumer.NewLog(consumer.LogConfig{Brokers: c.KafkaBrokers, Topics: p.Topics}, newDecoder(p).Decode)
 	metrics := elastic.NewMetrics(prometheus.NewRegistry())
 	i := &inspection{
-		verifyCommand: c, pipeline: p, logger: logger, builder: elastic.NewBuilder(client, indexNames(p), metrics),
+		verifyCommand: c, pipeline: p, table: rows, logger: logger, builder: elastic.NewBuilder(client, indexNames(p), metrics),
 		verifier: &verify.Verifier{
 			Table: compared{snapshots{rows, c.WaitTransactions, logger}}, Index: elastic.NewReader(client, indexNames(p)), Keys: p.Key, Same: rows.Same,
 		},

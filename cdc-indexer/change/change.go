@@ -103,6 +103,14 @@ func NewReadOrder(epoch uint8, lastCommit, snapshot uint64) (Order, error) {
 	return order, err
 }
 
+// Streamed says whether this is the order of a change of the stream, and not of a row that a snapshot has read. Records
+// begin at multiples of 8. The snapshots of reindex, verify and replay are at the last byte before one; an incremental
+// snapshot has no position of a record, and an initial one nothing but a position.
+func (o Order) Streamed() bool {
+	const alignment = 8
+	return o.LSN > 0 && o.LSN%alignment == 0 && o.Version&maxPosition >= o.LSN
+}
+
 // Compare returns -1 when o is older than other, +1 when it is newer and 0 when they are the same change.
 func (o Order) Compare(other Order) int {
 	if c := cmp.Compare(o.Version, other.Version); c != 0 {

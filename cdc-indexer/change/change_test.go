@@ -86,3 +86,23 @@ func TestOrderIsTotal(t *testing.T) {
 		}
 	})
 }
+
+func TestStreamed(t *testing.T) {
+	t.Parallel()
+	for name, streamed := range map[string]change.Order{
+		"a change":               order(t, 0, 29050800, 29050720),
+		"of a later epoch":       order(t, 3, 29050800, 29050720),
+		"of the first one there": order(t, 0, 0, 29050720),
+	} {
+		require.True(t, streamed.Streamed(), name)
+	}
+	for name, snapshot := range map[string]change.Order{
+		"an initial snapshot":      read(t, 0, 29050720),
+		"an incremental snapshot":  read(t, 29050800, 29050720),
+		"a snapshot of reindex":    order(t, 0, 29050719, 29050719),
+		"the same, of a new epoch": order(t, 3, 29050719, 29050719),
+		"nothing":                  {},
+	} {
+		require.False(t, snapshot.Streamed(), name)
+	}
+}

@@ -177,11 +177,16 @@ func (l testLog) Write(line []byte) (int, error) {
 // produce writes values to one partition of one topic.
 func (g *group) produce(topic, partition int, values ...string) {
 	g.t.Helper()
+	g.produceAt(time.Now(), topic, partition, values...)
+}
+
+func (g *group) produceAt(at time.Time, topic, partition int, values ...string) {
+	g.t.Helper()
 	// A broker tells of a new partition a little before it leads it.
 	testenv.Eventually(g.t, 30*time.Second, func(ctx context.Context) error {
 		records := make([]kafka.Record, len(values))
 		for n, value := range values {
-			records[n] = kafka.Record{Key: kafka.NewBytes([]byte("k")), Value: kafka.NewBytes([]byte(value)), Time: time.Now()}
+			records[n] = kafka.Record{Key: kafka.NewBytes([]byte("k")), Value: kafka.NewBytes([]byte(value)), Time: at}
 		}
 		response, err := g.client.Produce(ctx, &kafka.ProduceRequest{
 			Topic: g.topics[topic], Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),

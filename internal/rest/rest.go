@@ -28,7 +28,8 @@ type Config struct {
 
 	// SchemaName names the schemas of the OpenAPI document; nil leaves that to huma. huma's own error types are named here.
 	SchemaName func(t reflect.Type, hint string) string
-	// Ready names each part that requests need and what is wrong with it, or "ok". The error is logged.
+	// Ready names each part that requests need and what is wrong with it, or "ok". The error is logged. nil: the program
+	// has /healthz, /readyz and /metrics of its own.
 	Ready func(ctx context.Context) (parts map[string]string, err error)
 }
 
@@ -56,9 +57,11 @@ func New(config Config, log *slog.Logger, registry *prometheus.Registry) *API {
 		a.Huma = humachi.New(r, openAPIConfig(config))
 		a.Huma.UseMiddleware(a.refuseEmptyParameters)
 	})
-	a.router.Get("/healthz", healthz)
-	a.router.Get("/readyz", a.readyz)
-	a.router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+	if config.Ready != nil {
+		a.router.Get("/healthz", healthz)
+		a.router.Get("/readyz", a.readyz)
+		a.router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+	}
 	return a
 }
 

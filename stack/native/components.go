@@ -91,6 +91,7 @@ func Components(s Settings) []supervisor.Component {
 				"CDC_INDEXER_ELASTICSEARCH_URL=" + httpURL(s.Ports.Elasticsearch),
 				"CDC_INDEXER_DATABASE_URL=" + s.databaseURL("indexer", s.Passwords.Indexer, Database),
 				"CDC_INDEXER_CONNECT_URL=" + httpURL(s.Ports.Connect),
+				"CDC_INDEXER_OPERATOR_TOKEN=" + s.Passwords.Operator,
 			},
 			Inputs:   []string{s.Program(Indexer), filepath.Join(s.Root, "cdc-indexer", "pipelines")},
 			StopWait: 30 * time.Second,

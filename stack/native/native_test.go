@@ -60,10 +60,10 @@ func TestFreePortsDiffer(t *testing.T) {
 }
 
 func TestPasswordsFromEnvironment(t *testing.T) {
-	for _, variable := range []string{"POSTGRES_PASSWORD", "EVENTAPI_DB_PASSWORD", "DEBEZIUM_DB_PASSWORD", "INDEXER_DB_PASSWORD"} {
+	for _, variable := range []string{"POSTGRES_PASSWORD", "EVENTAPI_DB_PASSWORD", "DEBEZIUM_DB_PASSWORD", "INDEXER_DB_PASSWORD", "CDC_INDEXER_OPERATOR_TOKEN"} {
 		t.Setenv(variable, "")
 	}
-	require.Equal(t, Passwords{"postgres", "eventapi", "debezium", "indexer"}, PasswordsFromEnvironment())
+	require.Equal(t, Passwords{"postgres", "eventapi", "debezium", "indexer", "operator"}, PasswordsFromEnvironment())
 	t.Setenv("DEBEZIUM_DB_PASSWORD", "secret")
 	require.Equal(t, "secret", PasswordsFromEnvironment().Debezium)
 }

@@ -38,6 +38,7 @@ type Ports struct {
 // Passwords are those of the database's superuser and of the roles of init-sql.
 type Passwords struct {
 	Postgres, EventAPI, Debezium, Indexer string
+	Operator                              string // the token of cdc-indexer's operations API
 }
 
 // Port is one port with the environment variable that changes it.
@@ -111,6 +112,7 @@ func PasswordsFromEnvironment() Passwords {
 		EventAPI: value("EVENTAPI_DB_PASSWORD", "eventapi"),
 		Debezium: value("DEBEZIUM_DB_PASSWORD", "debezium"),
 		Indexer:  value("INDEXER_DB_PASSWORD", "indexer"),
+		Operator: value("CDC_INDEXER_OPERATOR_TOKEN", "operator"),
 	}
 }
 
@@ -152,6 +154,8 @@ func (s Settings) Environment() map[string]string {
 		"EVENTAPI_DB_PASSWORD":   s.Passwords.EventAPI,
 		"DEBEZIUM_DB_PASSWORD":   s.Passwords.Debezium,
 		"INDEXER_DB_PASSWORD":    s.Passwords.Indexer,
+
+		"CDC_INDEXER_OPERATOR_TOKEN": s.Passwords.Operator,
 	}
 	if s.Ports.KafkaProxied != 0 {
 		variables["TEST_KAFKA_PROXIED"] = address(s.Ports.KafkaProxied)
