@@ -9,6 +9,7 @@ import (
 
 	"ticketing/eventsearch/elastic"
 	"ticketing/eventsearch/httpapi"
+	"ticketing/eventsearch/pipeline"
 	"ticketing/internal/esclient"
 	"ticketing/internal/rest"
 )
@@ -33,6 +34,10 @@ type Config struct {
 	CursorTTL      time.Duration `default:"2m" name:"cursor-ttl" env:"EVENTSEARCH_CURSOR_TTL" help:"How long Elasticsearch keeps the index as it was for the next page of a search (410 beyond)."`
 	MaxAnswerBytes int64         `default:"33554432" env:"EVENTSEARCH_MAX_ANSWER_BYTES" help:"Largest answer of Elasticsearch; pages of large events get shorter."`
 
+	Pipeline    bool   `default:"true" negatable:"" env:"EVENTSEARCH_PIPELINE" help:"Serve the pipeline page at /pipeline, for operators. A public search should not."`
+	IndexerURL  string `name:"indexer-url" default:"http://localhost:8082" env:"EVENTSEARCH_INDEXER_URL" help:"Where the pipeline page finds cdc-indexer."`
+	EventAPIURL string `name:"eventapi-url" default:"http://localhost:8080" env:"EVENTSEARCH_EVENTAPI_URL" help:"Where the pipeline page writes events to trace."`
+
 	ReadHeaderTimeout time.Duration `default:"5s" env:"EVENTSEARCH_READ_HEADER_TIMEOUT" help:"For a request's header to arrive."`
 	ReadTimeout       time.Duration `default:"10s" env:"EVENTSEARCH_READ_TIMEOUT" help:"For a whole request to arrive."`
 	WriteTimeout      time.Duration `default:"30s" env:"EVENTSEARCH_WRITE_TIMEOUT" help:"For a request to be answered, its arrival included."`
@@ -55,6 +60,11 @@ func (c *Config) Validate() error {
 	var errs []error
 	if _, err := esclient.New(c.client()); err != nil {
 		errs = append(errs, fmt.Errorf("--elasticsearch-url (EVENTSEARCH_ELASTICSEARCH_URL): %w", err))
+	}
+	if c.Pipeline {
+		if _, err := pipeline.New(c.pipeline(), nil); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		errs = append(errs, fmt.Errorf("--listen (EVENTSEARCH_LISTEN) must be HOST:PORT or :PORT: %w", err))
@@ -104,6 +114,10 @@ func (c *Config) client() esclient.Config {
 
 func (c *Config) index() elastic.Config {
 	return elastic.Config{ReadAlias: c.ReadAlias, WriteAlias: c.WriteAlias, SearchTimeout: c.SearchTimeout, CursorTTL: c.CursorTTL}
+}
+
+func (c *Config) pipeline() pipeline.Config {
+	return pipeline.Config{IndexerURL: c.IndexerURL, EventAPIURL: c.EventAPIURL}
 }
 
 func (c *Config) api() httpapi.Config {

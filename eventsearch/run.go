@@ -7,6 +7,8 @@ import (
 
 	"ticketing/eventsearch/elastic"
 	"ticketing/eventsearch/httpapi"
+	"ticketing/eventsearch/pipeline"
+	"ticketing/eventsearch/web"
 	"ticketing/internal/buildinfo"
 	"ticketing/internal/esclient"
 )
@@ -25,6 +27,20 @@ func run(ctx context.Context, config Config, log *slog.Logger) error {
 	api, err := httpapi.New(config.api(), index, log, registry)
 	if err != nil {
 		return fmt.Errorf("set up the API: %w", err)
+	}
+	pages, err := web.New()
+	if err != nil {
+		return err
+	}
+	pages.Mount(api.Router())
+	if config.Pipeline {
+		proxy, err := pipeline.New(config.pipeline(), log)
+		if err != nil {
+			return err
+		}
+		defer proxy.Close()
+		proxy.Mount(api.Router())
+		pages.MountPipeline(api.Router())
 	}
 	// Requests outlive ctx: they end when the server has been drained.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))

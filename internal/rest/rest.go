@@ -65,6 +65,9 @@ func New(config Config, log *slog.Logger, registry *prometheus.Registry) *API {
 	return a
 }
 
+// Router is for what is no operation of the API, such as pages. What it serves is logged and measured, too.
+func (a *API) Router() chi.Router { return a.router }
+
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
 

@@ -4,7 +4,6 @@ package schemathesis
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,7 +46,7 @@ func Run(t *testing.T, url, folder string) {
 func install(t *testing.T) string {
 	t.Helper()
 	defer lock(t)()
-	folder := filepath.Join(moduleRoot(t), ".stack", "schemathesis")
+	folder := filepath.Join(testenv.ModuleRoot(t), ".stack", "schemathesis")
 	program := filepath.Join(folder, "bin", "schemathesis")
 	stamp := filepath.Join(folder, "installed.txt")
 	if installed, err := os.ReadFile(stamp); err == nil && string(installed) == requirements {
@@ -73,7 +72,7 @@ func install(t *testing.T) string {
 // lock waits until no other test installs, and returns what lets the next one.
 func lock(t *testing.T) (unlock func()) {
 	t.Helper()
-	folder := filepath.Join(moduleRoot(t), ".stack")
+	folder := filepath.Join(testenv.ModuleRoot(t), ".stack")
 	require.NoError(t, os.MkdirAll(folder, 0o755))
 	file, err := os.OpenFile(filepath.Join(folder, "schemathesis.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	require.NoError(t, err)
@@ -83,21 +82,4 @@ func lock(t *testing.T) (unlock func()) {
 
 func execute(ctx context.Context, program string, args ...string) ([]byte, error) {
 	return exec.CommandContext(ctx, program, args...).CombinedOutput()
-}
-
-// moduleRoot is the folder of go.mod.
-func moduleRoot(t *testing.T) string {
-	t.Helper()
-	folder, err := os.Getwd()
-	require.NoError(t, err)
-	for {
-		_, err := os.Stat(filepath.Join(folder, "go.mod"))
-		if err == nil {
-			return folder
-		}
-		require.ErrorIs(t, err, os.ErrNotExist)
-		parent := filepath.Dir(folder)
-		require.NotEqual(t, folder, parent, errors.New("no go.mod above the test"))
-		folder = parent
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,24 @@ func Address(t testing.TB, variable string) string {
 		t.Fatalf("%s is not set: run `make test`, or put `go run ./stack exec --` before the go test command (or pass -short)", variable)
 	}
 	return value
+}
+
+// ModuleRoot is the folder of go.mod.
+func ModuleRoot(t testing.TB) string {
+	t.Helper()
+	folder, err := os.Getwd()
+	for err == nil {
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			return folder
+		}
+		if parent := filepath.Dir(folder); parent != folder {
+			folder = parent
+			continue
+		}
+		break
+	}
+	t.Fatalf("no go.mod above the test: %v", err)
+	return ""
 }
 
 // Name returns a name that no other test has: lower case letters and digits, valid as the name of a topic, an

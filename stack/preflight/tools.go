@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ticketing/internal/chromium"
 	"ticketing/stack/native"
 )
 
@@ -34,7 +35,7 @@ var (
 )
 
 // ForTests are the tools that the tests need besides: the race detector is linked by a C compiler, one suite runs a
-// program from a Python environment of its own, and alerts are tested by Prometheus' own means.
+// program from a Python environment of its own, pages are tested in a real browser, and alerts by Prometheus' own means.
 var ForTests = []Tool{
 	{
 		what:     "a C compiler with its headers, for the race detector",
@@ -42,6 +43,8 @@ var ForTests = []Tool{
 		packages: []string{"gcc libc6-dev"},
 	},
 	{what: "Python with venv", present: succeeds("python3", "-c", "import ensurepip, venv"), packages: []string{"python3-venv"}},
+	{what: "Node.js with npm, for the tests of the pages", present: everything(onPath("node"), onPath("npm")), packages: []string{"nodejs npm"}},
+	{what: "Chromium, for the tests of the pages", present: hasChromium, packages: []string{"chromium"}},
 	{what: "Prometheus with promtool", present: everything(onPath("prometheus"), onPath("promtool")), packages: []string{"prometheus"}},
 }
 
@@ -107,6 +110,11 @@ func onPath(name string) func(context.Context) bool {
 		_, err := exec.LookPath(name)
 		return err == nil
 	}
+}
+
+func hasChromium(context.Context) bool {
+	_, found := chromium.Find()
+	return found
 }
 
 func everything(present ...func(context.Context) bool) func(context.Context) bool {
