@@ -105,6 +105,13 @@ bench: ## Measure: ONLY=catchup,peers ROUNDS=1 EVENTS=20000 BENCH=--install RESU
 	@$(GO) build -o .bin/ ./bench ./cdc-indexer
 	@$(GO) run ./stack exec --only eventapi,connector,elasticsearch -- .bin/bench $(BENCH_FLAGS)
 
+.PHONY: screenshots
+screenshots: ## Take the README's pictures of the pages, from a running system
+	@mkdir -p .stack/browser && cp internal/browser/package.json internal/browser/package-lock.json .stack/browser/
+	@npm ci --silent --no-audit --no-fund --prefix .stack/browser
+	@CHROMIUM=$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)} \
+	  BROWSER_MODULES=$(CURDIR)/.stack/browser node docs/images/screenshots.mjs
+
 # Long tests of what `cdc-indexer` does by itself: `make test` runs them.
 NOT_ABOUT_CONTAINERS = TestReindexKilled|TestReindexUnderWrites|TestRollback|TestSlotLost|TestVerify|TestPrometheus
 

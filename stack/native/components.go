@@ -104,6 +104,7 @@ func Components(s Settings) []supervisor.Component {
 			Env: []string{
 				"EVENTSEARCH_LISTEN=" + address(s.Ports.EventSearch),
 				"EVENTSEARCH_ELASTICSEARCH_URL=" + httpURL(s.Ports.Elasticsearch),
+				"EVENTSEARCH_INDEXER_URL=" + httpURL(s.Ports.Indexer), "EVENTSEARCH_EVENTAPI_URL=" + httpURL(s.Ports.EventAPI),
 			},
 			Inputs: []string{s.Program(EventSearch)},
 			Ready:  httpReady(httpURL(s.Ports.EventSearch) + "/readyz"),

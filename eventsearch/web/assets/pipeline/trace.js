@@ -54,7 +54,7 @@ export function Trace({ say }) {
       <thead><tr><th>stage</th><th class="number">after the commit</th><th>op</th><th>where</th><th class="number">LSN</th><th class="number">version</th></tr></thead>
       <tbody>${steps.map((s) => html`<tr key=${s.stage + s.topic + s.partition + s.offset} data-step=${s.stage}>
         <td>${stages.indexOf(s.stage) + 1}. ${s.stage}</td><td class="number">${s.since_commit_seconds != null ? duration(s.since_commit_seconds) : '–'}</td><td>${s.op}</td>
-        <td class="number">${place(s)}${s.detail ? html`<br /><span class="quiet">${s.detail}</span>` : ''}</td><td class="number">${s.lsn}</td><td class="number">${s.version}</td></tr>`)}</tbody>
+        <td class="place">${place(s)}${s.detail ? html`<br /><span class="quiet">${s.detail}</span>` : ''}</td><td class="number">${s.lsn}</td><td class="number">${s.version}</td></tr>`)}</tbody>
     </table></div>`}
   </section>`;
 }
