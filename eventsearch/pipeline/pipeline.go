@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -58,20 +59,25 @@ func (p *Proxy) Mount(router chi.Router) {
 	router.Get("/pipeline/api/*", p.operations)
 	router.Post("/pipeline/api/*", p.operations)
 	router.Delete("/pipeline/api/*", p.operations)
-	router.Post("/pipeline/events", func(w http.ResponseWriter, r *http.Request) { hand(p.eventAPI, w, r, "/events") })
+	router.Post("/pipeline/events", func(w http.ResponseWriter, r *http.Request) { hand(p.eventAPI, w, r) })
 }
 
-func (p *Proxy) operations(w http.ResponseWriter, r *http.Request) {
-	hand(p.indexer, w, r, "/api"+path.Clean("/"+chi.URLParam(r, "*"))) // whatever it is, it stays below /api
-}
+func (p *Proxy) operations(w http.ResponseWriter, r *http.Request) { hand(p.indexer, w, r) }
 
-// hand hands a request on under another path.
-func hand(to *httputil.ReverseProxy, w http.ResponseWriter, r *http.Request, as string) {
+// prefix is what the paths have here and not there.
+const prefix = "/pipeline"
+
+// hand hands a request on.
+func hand(to *httputil.ReverseProxy, w http.ResponseWriter, r *http.Request) {
 	// The server's own limit is for answers that are there at once.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(longest))
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	r = r.Clone(r.Context())
-	r.URL.Path, r.URL.RawPath = as, ""
+	r.URL.Path, r.URL.RawPath = strings.TrimPrefix(r.URL.Path, prefix), strings.TrimPrefix(r.URL.RawPath, prefix)
+	if r.URL.Path != path.Clean(r.URL.Path) {
+		problem(w, http.StatusNotFound, "there is nothing at this path")
+		return
+	}
 	to.ServeHTTP(w, r)
 }
 

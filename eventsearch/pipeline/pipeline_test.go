@@ -70,7 +70,9 @@ func TestHandsOn(t *testing.T) {
 		{http.MethodPut, "/pipeline/api/jobs", "", 405, ""},
 		{http.MethodGet, "/pipeline/events", "", 405, ""},
 		{http.MethodGet, "/pipeline/metrics", "", 404, ""},
-		{http.MethodGet, "/pipeline/api/../metrics", "", 200, "indexer|GET|/api/metrics|"},
+		{http.MethodGet, "/pipeline/api/../metrics", "", 404, ""},
+		{http.MethodGet, "/pipeline/api/dead-letters/0%3A7", "", 200, "indexer|GET|/api/dead-letters/0%3A7|"},
+		{http.MethodGet, "/pipeline/api/trace/a%2Fb", "", 200, "indexer|GET|/api/trace/a%2Fb|"},
 		{http.MethodPost, "/pipeline/events", strings.Repeat("x", 64<<10+1), 413, "larger than 65536 bytes"},
 	} {
 		status, text := ask(test.method, test.path, test.body)

@@ -38,8 +38,8 @@ export async function withPage(options, path, test) {
 }
 
 // until waits for a condition; the last failure is what is told when it never holds.
-export async function until(condition) {
-  const end = Date.now() + patience;
+export async function until(condition, limit = patience) {
+  const end = Date.now() + limit;
   for (;;) {
     try {
       return await condition();

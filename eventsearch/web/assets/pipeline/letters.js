@@ -28,7 +28,7 @@ export function Letters({ total, say }) {
     <h2>Dead letters ${letters && html`<span class=${'badge ' + (letters.total ? 'bad' : 'good')}>${count(letters.total)}</span>`}</h2>
     ${letters?.total === 0 && html`<p class="quiet small">None: every message could be indexed.</p>`}
     ${letters?.total > 0 && html`
-      <div class="scroll"><table><thead><tr><th>letter</th><th>reason</th><th>message</th><th>key</th><th></th></tr></thead><tbody>
+      <div class="scroll"><table><thead><tr><th>letter</th><th>reason</th><th>message</th><th>key</th><th><span class="unseen">details</span></th></tr></thead><tbody>
         ${letters.items.map((l) => html`<tr key=${l.id}><td class="number">${l.id}</td><td>${l.reason}</td><td class="number">${l.topic}/${l.partition}@${l.offset}</td><td>${l.document || l.key}</td>
           <td><button type="button" class="button small" onClick=${() => setShown(l.id)}>Details<span class="unseen"> of letter ${l.id}</span></button></td></tr>`)}
       </tbody></table></div>
