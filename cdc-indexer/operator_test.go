@@ -112,7 +112,7 @@ func TestOperationsOverHTTP(t *testing.T) {
 		require.WithinDuration(t, time.Now(), *fresh.NewestAt, settled)
 	})
 	t.Run("dead letters", func(t *testing.T) { s.lettersOverHTTP(t) })
-	t.Run("connector", func(t *testing.T) {
+	t.Run("connector", func(*testing.T) {
 		s.ask(http.MethodPost, "/api/connector/restart?only_failed=false", "", http.StatusAccepted, nil)
 		s.awaitRunning()
 	})

@@ -82,7 +82,8 @@ func (r *Reader) Arrivals(ctx context.Context, last int) ([]Arrival, error) {
 		"sort": []any{map[string]any{field("committed_at"): map[string]any{"order": "desc"}}},
 		"docvalue_fields": []any{
 			field("version"), field("lsn"),
-			map[string]string{"field": field("committed_at"), "format": "epoch_millis"}, map[string]string{"field": field("indexed_at"), "format": "epoch_millis"},
+			map[string]string{"field": field("committed_at"), "format": "epoch_millis"},
+			map[string]string{"field": field("indexed_at"), "format": "epoch_millis"},
 		},
 	})
 	if err != nil {

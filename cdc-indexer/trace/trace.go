@@ -115,7 +115,7 @@ func (t *Tracer) Follow(ctx context.Context, request Request, each func(Step) er
 			case r.changes <- c:
 				return nil
 			case <-working.Done():
-				return working.Err() //nolint:wrapcheck // the trace has ended
+				return working.Err()
 			}
 		}, func() { close(r.reached) })
 	})
