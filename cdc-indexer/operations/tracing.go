@@ -54,7 +54,7 @@ func (a *API) registerTrace() {
 	rest.DocumentHeaders(a.operation(operation))
 }
 
-func (a *API) trace(_ context.Context, in *traceInput) (*huma.StreamResponse, error) {
+func (a *API) trace(ctx context.Context, in *traceInput) (*huma.StreamResponse, error) {
 	leave, err := enter(a.traces, fmt.Sprintf("%d rows are being traced, which is the most at the same time; try again", maxTraces))
 	if err != nil {
 		return nil, err
@@ -63,9 +63,9 @@ func (a *API) trace(_ context.Context, in *traceInput) (*huma.StreamResponse, er
 		in.Since = time.Now().Add(-TraceSince)
 	}
 	request := trace.Request{Key: in.Key, Since: in.Since, UntilSearchable: in.UntilSearchable, Limit: TraceLimit}
-	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+	return &huma.StreamResponse{Body: func(to huma.Context) {
 		defer leave()
-		a.stream(ctx.Context(), ctx, request)
+		a.stream(ctx, to, request)
 	}}, nil
 }
 
