@@ -62,6 +62,7 @@ func TestBadConfigurationIsRefusedByName(t *testing.T) {
 		"--concurrency":           run("--concurrency", "0"),
 		"--session-timeout":       run("--session-timeout", "1s"),
 		"--drain-timeout":         run("--drain-timeout", "1m"),
+		"--operator-token":        run("--operator-token", "two words"),
 		"--elasticsearch-timeout": run("--elasticsearch-timeout", "-1s"),
 		"--log-level":             run("--log-level", "loud"),
 		"absent.yaml":             {"run", "--pipeline", "absent.yaml"},
@@ -76,4 +77,19 @@ func TestBadConfigurationIsRefusedByName(t *testing.T) {
 			require.ErrorContains(t, err, want)
 		})
 	}
+}
+
+// What a job has no flag for is as it would be for the command, and what run was given stays.
+func TestACommandWithoutItsFlags(t *testing.T) {
+	t.Setenv("CDC_INDEXER_WAIT_TRANSACTIONS", "3m")
+	command := &reindexBuildCommand{buildFlags: buildFlags{
+		pipelineFlags: pipelineFlags{Pipeline: "pipelines/events.yaml"}, databaseFlags: databaseFlags{DatabaseURL: "postgres://x"},
+	}, Resume: true}
+	require.NoError(t, withDefaults(command))
+	parsed, err := parse(t, "reindex", "--pipeline", "pipelines/events.yaml", "--database-url", "postgres://x", "--resume")
+	require.NoError(t, err)
+	command.Pipeline = parsed.Reindex.Build.Pipeline // the command line's is made absolute
+	require.Equal(t, parsed.Reindex.Build, *command)
+	require.Equal(t, 3*time.Minute, command.WaitTransactions)
+	require.Equal(t, 2, command.Workers)
 }

@@ -28,8 +28,8 @@ func (d *Decoder) MessageKeys(id string) [][]byte {
 
 func (d *Decoder) messageKey(values []json.RawMessage) []byte {
 	key := []byte{'{'}
-	for n, column := range d.config.Key {
-		key = appendField(key, value(strconv.Quote(column)), value(values[n]))
+	for n, v := range values {
+		key = appendField(key, value(strconv.Quote(d.config.Key[n])), value(v))
 	}
 	return append(key, '}')
 }

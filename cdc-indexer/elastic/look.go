@@ -46,18 +46,22 @@ func (w *Writer) Document(ctx context.Context, key string) (*Document, error) {
 
 // IndexCreated returns when the index behind the alias was created, of several the youngest.
 func (w *Writer) IndexCreated(ctx context.Context) (time.Time, error) {
+	return indexCreated(ctx, w.client, w.alias)
+}
+
+func indexCreated(ctx context.Context, client *Client, alias string) (time.Time, error) {
 	flat := true
-	response, err := w.client.do(ctx, esapi.IndicesGetSettingsRequest{
-		Index: []string{w.alias}, Name: []string{"index.creation_date"}, FlatSettings: &flat,
+	response, err := client.do(ctx, esapi.IndicesGetSettingsRequest{
+		Index: []string{alias}, Name: []string{"index.creation_date"}, FlatSettings: &flat,
 	})
 	if err != nil {
-		return time.Time{}, fmt.Errorf("read when the index behind %s was created: %w", w.alias, err)
+		return time.Time{}, fmt.Errorf("read when the index behind %s was created: %w", alias, err)
 	}
 	var indices map[string]struct {
 		Settings map[string]string `json:"settings"`
 	}
 	if err := json.Unmarshal(response, &indices); err != nil {
-		return time.Time{}, fmt.Errorf("read when the index behind %s was created: %w", w.alias, err)
+		return time.Time{}, fmt.Errorf("read when the index behind %s was created: %w", alias, err)
 	}
 	var created time.Time
 	for name, index := range indices {

@@ -73,16 +73,23 @@ func sighting(hit gjson.Result) *Sighting {
 type Arrival struct{ CommittedAt, IndexedAt time.Time }
 
 // Arrivals returns when the newest changes came, the last first; deletes too. Rows that a snapshot has read are left out:
-// nobody knows when they were committed. There may be fewer than asked for for that reason.
+// nobody knows when they were committed. So is what is older than the index: a reindex has brought it over. There may be
+// fewer than asked for for these reasons.
 func (r *Reader) Arrivals(ctx context.Context, last int) ([]Arrival, error) {
+	created, err := indexCreated(ctx, r.client, r.names.WriteAlias)
+	if err != nil {
+		return nil, err
+	}
 	// Doc values are read without the documents, which may be large.
 	field := func(name string) string { return bookkeeping + "." + name }
 	body, err := json.Marshal(map[string]any{
 		"size": last, "track_total_hits": false, "_source": false, "stored_fields": "_none_",
-		"sort": []any{map[string]any{field("committed_at"): map[string]any{"order": "desc"}}},
+		"query": rangeOf(field("committed_at"), "gte", created.UTC().Format(time.RFC3339Nano)),
+		"sort":  []any{map[string]any{field("committed_at"): map[string]any{"order": "desc"}}},
 		"docvalue_fields": []any{
 			field("version"), field("lsn"),
-			map[string]string{"field": field("committed_at"), "format": "epoch_millis"}, map[string]string{"field": field("indexed_at"), "format": "epoch_millis"},
+			map[string]string{"field": field("committed_at"), "format": "epoch_millis"},
+			map[string]string{"field": field("indexed_at"), "format": "epoch_millis"},
 		},
 	})
 	if err != nil {

@@ -60,16 +60,16 @@ func TestArrivals(t *testing.T) {
 	arrivals, err := reader.Arrivals(x.ctx(), 10)
 	require.NoError(t, err)
 	require.Empty(t, arrivals)
-	committed := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	committed := time.Now().UTC().Truncate(time.Second).Add(time.Hour)
 	at := func(c change.Change, seconds int) change.Change {
 		c.CommittedAt = committed.Add(time.Duration(seconds) * time.Second)
 		return c
 	}
-	x.apply(at(upsert("a", 200, 104, "a"), 1), at(upsert("b", 208, 208, "b"), 3), at(remove("c", 304, 304), 2), at(upsert("copied", 207, 207, "x"), 0))
+	x.apply(at(upsert("a", 200, 104, "a"), 1), at(upsert("b", 208, 208, "b"), 3), at(remove("c", 304, 304), 2), at(upsert("copied", 207, 207, "x"), 0), at(upsert("brought over", 96, 96, "x"), -7200))
 	require.NoError(t, reader.Refresh(x.ctx()))
 	arrivals, err = reader.Arrivals(x.ctx(), 10)
 	require.NoError(t, err)
-	require.Len(t, arrivals, 3, "all but the row that a snapshot has read")
+	require.Len(t, arrivals, 3, "all but the row that a snapshot has read, and the change before the index")
 	for n, seconds := range []int{3, 2, 1} {
 		require.Equal(t, committed.Add(time.Duration(seconds)*time.Second), arrivals[n].CommittedAt)
 		require.WithinDuration(t, time.Now(), arrivals[n].IndexedAt, time.Minute)

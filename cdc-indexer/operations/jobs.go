@@ -207,7 +207,7 @@ func (j *Jobs) end(of *job, result any, err error) {
 	j.ended.WithLabelValues(string(of.Kind), string(of.State)).Inc()
 	told := of.Job
 	j.mu.Unlock()
-	j.logger.Info("job ended", "job", told.ID, "kind", told.Kind, "outcome", told.State, "took", now.Sub(told.StartedAt).String(), "error", told.Error) //nolint:sloglint // it may be that no request waits for it
+	j.logger.Info("job ended", "job", told.ID, "kind", told.Kind, "outcome", told.State, "took", now.Sub(told.StartedAt).String(), "error", told.Error)
 }
 
 // Start accepts a job, unless one is running: then it returns a *BusyError.

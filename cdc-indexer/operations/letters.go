@@ -126,10 +126,10 @@ func (a *API) getLetter(ctx context.Context, in *letterInput) (*answer[LetterDet
 
 type replayInput struct {
 	Body struct {
-		All    bool     `json:"all,omitempty" doc:"All that are open"`
-		IDs    []string `json:"ids,omitempty" minItems:"1" maxItems:"100" nullable:"false" doc:"These"`
-		Reason string   `json:"reason,omitempty" minLength:"1" doc:"Those with this reason"`
-		Key    string   `json:"key,omitempty" minLength:"1" doc:"Those of this row: the _id of its document, or the message's key as it is"`
+		All    bool     `json:"all,omitempty" nullable:"true" doc:"All that are open"`
+		IDs    []string `json:"ids,omitempty" minItems:"1" maxItems:"100" nullable:"true" doc:"These"`
+		Reason string   `json:"reason,omitempty" nullable:"true" minLength:"1" doc:"Those with this reason"`
+		Key    string   `json:"key,omitempty" nullable:"true" minLength:"1" doc:"Those of this row: the _id of its document, or the message's key as it is"`
 	}
 }
 

@@ -54,7 +54,7 @@ func (a *API) registerTrace() {
 	rest.DocumentHeaders(a.operation(operation))
 }
 
-func (a *API) trace(_ context.Context, in *traceInput) (*huma.StreamResponse, error) {
+func (a *API) trace(ctx context.Context, in *traceInput) (*huma.StreamResponse, error) {
 	leave, err := enter(a.traces, fmt.Sprintf("%d rows are being traced, which is the most at the same time; try again", maxTraces))
 	if err != nil {
 		return nil, err
@@ -63,25 +63,25 @@ func (a *API) trace(_ context.Context, in *traceInput) (*huma.StreamResponse, er
 		in.Since = time.Now().Add(-TraceSince)
 	}
 	request := trace.Request{Key: in.Key, Since: in.Since, UntilSearchable: in.UntilSearchable, Limit: TraceLimit}
-	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+	return &huma.StreamResponse{Body: func(to huma.Context) {
 		defer leave()
-		a.stream(ctx, request)
+		a.stream(ctx, to, request)
 	}}, nil
 }
 
 // stream tells the steps. Once it has begun, an error can only be told as the end.
-func (a *API) stream(ctx huma.Context, request trace.Request) {
-	ctx.SetHeader("Content-Type", eventStream)
-	ctx.SetHeader("X-Accel-Buffering", "no") // for proxies that would collect the events
-	ctx.SetStatus(http.StatusOK)
-	events := events{ctx.BodyWriter()}
+func (a *API) stream(ctx context.Context, to huma.Context, request trace.Request) {
+	to.SetHeader("Content-Type", eventStream)
+	to.SetHeader("X-Accel-Buffering", "no") // for proxies that would collect the events
+	to.SetStatus(http.StatusOK)
+	events := events{to.BodyWriter()}
 	events.flush()
-	end, err := a.pipeline.Trace(ctx.Context(), request, func(step trace.Step) error { return events.send("step", step) })
+	end, err := a.pipeline.Trace(ctx, request, func(step trace.Step) error { return events.send("step", step) })
 	if err != nil {
-		if errors.Is(err, errGone) || ctx.Context().Err() != nil {
+		if errors.Is(err, errGone) || ctx.Err() != nil {
 			return
 		}
-		a.log.LogAttrs(ctx.Context(), slog.LevelWarn, "trace failed", rest.RequestID(ctx.Context()), slog.Any("error", err))
+		a.log.LogAttrs(ctx, slog.LevelWarn, "trace failed", rest.RequestID(ctx), slog.Any("error", err))
 		end = trace.End{Reason: trace.EndError, Detail: err.Error()}
 	}
 	_ = events.send("end", end) // the client has gone when this fails

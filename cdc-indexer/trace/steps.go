@@ -22,6 +22,27 @@ type pending struct {
 	indexed bool
 }
 
+// take notes a change. Those of the past are kept until all are there: their order is not that of the topics.
+func (r *run) take(c Change) error {
+	if r.caughtUp || len(r.past) == mostPending {
+		return r.note(c)
+	}
+	r.past = append(r.past, c)
+	return nil
+}
+
+// notePast tells of the past in its order.
+func (r *run) notePast() error {
+	slices.SortStableFunc(r.past, func(a, b Change) int { return a.Order.Compare(b.Order) })
+	for _, c := range r.past {
+		if err := r.note(c); err != nil {
+			return err
+		}
+	}
+	r.past = nil
+	return nil
+}
+
 // note tells the steps that lie behind a change when it is found in a topic.
 func (r *run) note(c Change) error {
 	if c.Unusable != "" { // its time of commit and its order are not known, and nothing of it gets to the index

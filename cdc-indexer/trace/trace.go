@@ -115,7 +115,7 @@ func (t *Tracer) Follow(ctx context.Context, request Request, each func(Step) er
 			case r.changes <- c:
 				return nil
 			case <-working.Done():
-				return working.Err() //nolint:wrapcheck // the trace has ended
+				return working.Err()
 			}
 		}, func() { close(r.reached) })
 	})
@@ -145,6 +145,7 @@ type run struct {
 	changes chan Change
 	reached chan struct{} // closed when the past has been read
 
+	past     []Change // found before the past has all been read
 	caughtUp bool
 	seen     bool // a change
 	unusable bool // a message was, at least
@@ -168,13 +169,16 @@ func (r *run) watch(ctx context.Context) error {
 	for !r.done {
 		select {
 		case c := <-r.changes:
-			if err := r.note(c); err != nil {
+			if err := r.take(c); err != nil {
 				return err
 			}
 			pause = firstPause
 			timer.Reset(pause)
 		case <-reached:
 			r.caughtUp, reached = true, nil
+			if err := r.notePast(); err != nil {
+				return err
+			}
 		case <-timer.C:
 			if err := r.look(ctx); err != nil {
 				return err
@@ -182,7 +186,7 @@ func (r *run) watch(ctx context.Context) error {
 			pause = min(pause*5/4, longestPause)
 			timer.Reset(pause)
 		case <-ctx.Done():
-			return ctx.Err() //nolint:wrapcheck // Follow knows it
+			return errors.Join(r.notePast(), ctx.Err())
 		}
 		r.done = r.request.UntilSearchable && r.caughtUp && r.seen && len(r.pending) == 0
 	}

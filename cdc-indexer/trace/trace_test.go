@@ -174,11 +174,12 @@ func TestThePastOfARow(t *testing.T) {
 	t.Parallel()
 	create, update := at(8, "c"), at(16, "u")
 	create.WrittenAt, update.WrittenAt = time.Now().Add(-time.Second), time.Now().Add(-time.Second)
-	w := newWorld(create, update)
+	w := newWorld(update, create) // of two topics
 	w.set(seen(16, false), seen(16, false), nil)
 	told := w.trace(t, long, true)
 	require.Equal(t, trace.End{Reason: trace.EndSearchable}, <-told.end)
 	require.Len(t, told.all, 8)
+	require.Equal(t, []string{"postgres c 8", "kafka c 8", "postgres u 16", "kafka u 16"}, told.steps[:4])
 	for _, step := range told.all {
 		switch {
 		case step.Version == "8" && step.Index != "":
