@@ -143,7 +143,9 @@ type building struct {
 // copyRate is rows a second, low enough for a build to be met while it copies.
 func copyRate() int { return min(*killedRows*4/3, 20_000) }
 
-func copyTime() time.Duration { return time.Second * time.Duration(*killedRows) / time.Duration(copyRate()) }
+func copyTime() time.Duration {
+	return time.Second * time.Duration(*killedRows) / time.Duration(copyRate())
+}
 
 func startReindex(t *testing.T, c commands) *building {
 	t.Helper()

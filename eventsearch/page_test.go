@@ -43,29 +43,40 @@ func TestSearchPageWithoutAnIndex(t *testing.T) {
 	browser.Run(t, "testdata/pages/noindex.test.mjs", p.url)
 }
 
+// What a public search is started with.
+func TestWithoutThePipelinePage(t *testing.T) {
+	t.Parallel()
+	p := start(t, indextest.Missing(t), "--no-pipeline")
+	p.require(t, "/", http.StatusOK)
+	p.require(t, "/pipeline", http.StatusNotFound)
+	p.require(t, "/pipeline/api/status", http.StatusNotFound)
+}
+
 func TestPagesAreKeptOnlyUntilTheyChange(t *testing.T) {
 	t.Parallel()
 	p := start(t, indextest.Missing(t))
-	ask := func(path, tag string) *http.Response {
+	ask := func(path, tag string) (status int, header http.Header) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+path, http.NoBody)
 		require.NoError(t, err)
 		request.Header.Set("If-None-Match", tag)
 		answer, err := p.client.Do(request)
 		require.NoError(t, err)
 		require.NoError(t, answer.Body.Close())
-		return answer
+		return answer.StatusCode, answer.Header
 	}
 	for path, mediaType := range map[string]string{
 		"/": "text/html; charset=utf-8", "/assets/style.css": "text/css; charset=utf-8", "/assets/search/main.js": "text/javascript; charset=utf-8",
 	} {
-		first := ask(path, "")
-		require.Equal(t, http.StatusOK, first.StatusCode, path)
-		require.Equal(t, mediaType, first.Header.Get("Content-Type"))
-		require.Equal(t, "no-cache", first.Header.Get("Cache-Control"))
-		require.Contains(t, first.Header.Get("Content-Security-Policy"), "default-src 'none'")
-		require.NotContains(t, first.Header.Get("Content-Security-Policy"), "script-src 'self' 'unsafe-inline'")
-		require.Equal(t, http.StatusNotModified, ask(path, first.Header.Get("ETag")).StatusCode)
+		status, header := ask(path, "")
+		require.Equal(t, http.StatusOK, status, path)
+		require.Equal(t, mediaType, header.Get("Content-Type"))
+		require.Equal(t, "no-cache", header.Get("Cache-Control"))
+		require.Contains(t, header.Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'; ")
+		status, _ = ask(path, header.Get("ETag"))
+		require.Equal(t, http.StatusNotModified, status)
 	}
-	require.Equal(t, http.StatusNotFound, ask("/assets/nothing.js", "").StatusCode)
-	require.Equal(t, http.StatusNotFound, ask("/assets/../web.go", "").StatusCode)
+	for _, path := range []string{"/assets/nothing.js", "/assets/../web.go"} {
+		status, _ := ask(path, "")
+		require.Equal(t, http.StatusNotFound, status, path)
+	}
 }

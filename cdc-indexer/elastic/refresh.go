@@ -42,8 +42,10 @@ const maxWaiting = 4096
 
 // NewRefresher returns a Refresher of the index behind alias; Run does the work.
 func NewRefresher(client *Client, alias string, metrics *Metrics, logger *slog.Logger) *Refresher {
-	return &Refresher{client: client, alias: alias, metrics: metrics, logger: logger,
-		soon: make(chan struct{}, 1), later: make(chan struct{}, 1)}
+	return &Refresher{
+		client: client, alias: alias, metrics: metrics, logger: logger,
+		soon: make(chan struct{}, 1), later: make(chan struct{}, 1),
+	}
 }
 
 // Request asks for a refresh soon and returns at once. done, which may be nil, is called after the refresh that

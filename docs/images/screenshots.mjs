@@ -17,16 +17,16 @@ async function picture(name, options, path, prepare) {
   page.on('dialog', (dialog) => dialog.accept(token));
   await page.goto(base + path);
   await prepare(page);
-  await page.screenshot({ path: join(folder, name), type: 'jpeg', quality: 82 });
+  await page.screenshot({ path: join(folder, name) });
   await context.close();
 }
 
 const hits = (page) => page.locator('.hit').first().waitFor();
 
-await picture('search-light.jpg', {}, '/?q=festival+berlin', hits);
-await picture('search-dark.jpg', { colorScheme: 'dark' }, '/?q=festival&view=map', (page) => page.locator('circle').first().waitFor());
-await picture('search-phone.jpg', { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2 }, '/?q=festival', hits);
-await picture('pipeline.jpg', { viewport: { width: 1440, height: 1180 } }, '/pipeline', async (page) => {
+await picture('search-light.png', {}, '/?q=festival+berlin', hits);
+await picture('search-dark.png', { colorScheme: 'dark' }, '/?q=festival&view=map', (page) => page.locator('circle').first().waitFor());
+await picture('search-phone.png', { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2 }, '/?q=festival', hits);
+await picture('pipeline.png', { viewport: { width: 1440, height: 1000 } }, '/pipeline', async (page) => {
   await page.locator('[data-stage=Elasticsearch]').waitFor();
   await page.waitForFunction(() => document.querySelector('.chart polyline')?.getAttribute('points').split(' ').length > 12, null, { timeout: 60_000 });
   await page.getByRole('button', { name: 'Verify', exact: true }).click();

@@ -37,9 +37,9 @@ function Page() {
         <${Flow} watch=${watch} restart=${restart} />
         <div class="columns">
           <div>
+            <${Trace} say=${say} />
             <${Chart} title="Messages a second" samples=${watch.history} a=${{ key: 'written', name: 'written to Kafka' }} b=${{ key: 'applied', name: 'done by the indexer' }} format=${(n) => count(Math.round((n ?? 0) * 10) / 10)} />
             <${Chart} title="Commit to index, of the last 500 changes" samples=${watch.history} a=${{ key: 'p50', name: 'median' }} b=${{ key: 'p95', name: '95 of 100' }} format=${duration} />
-            <${Trace} say=${say} />
           </div>
           <div>
             <${Jobs} jobs=${watch.jobs} say=${say} />

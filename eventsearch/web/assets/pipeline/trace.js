@@ -46,12 +46,12 @@ export function Trace({ say }) {
     <h2>Trace an event</h2>
     <form class="inline" onSubmit=${take}>
       <button type="button" class="button main" onClick=${write}>Write one and follow it</button>
-      <label>or the id of one that changed within 10 minutes <input class="field" name="id" maxlength="512" autocomplete="off" spellcheck=${false} /></label>
+      <label>or an id, changed within 10 minutes <input class="field" name="id" maxlength="512" autocomplete="off" spellcheck=${false} /></label>
       <button class="button">Follow</button>
     </form>
     <p role="status" class="small quiet">${state}</p>
     ${steps.length > 0 && html`<div class="scroll"><table>
-      <thead><tr><th>stage</th><th class="number">after the commit</th><th>op</th><th>where</th><th class="number">LSN</th><th class="number">version</th></tr></thead>
+      <thead><tr><th>stage</th><th class="number">since commit</th><th>op</th><th>where</th><th class="number">LSN</th><th class="number">version</th></tr></thead>
       <tbody>${steps.map((s) => html`<tr key=${s.stage + s.topic + s.partition + s.offset} data-step=${s.stage}>
         <td>${stages.indexOf(s.stage) + 1}. ${s.stage}</td><td class="number">${s.since_commit_seconds != null ? duration(s.since_commit_seconds) : '–'}</td><td>${s.op}</td>
         <td class="place">${place(s)}${s.detail ? html`<br /><span class="quiet">${s.detail}</span>` : ''}</td><td class="number">${s.lsn}</td><td class="number">${s.version}</td></tr>`)}</tbody>
