@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	histories = flag.Uint64("histories", 20_000, "how many histories to run")
+	histories = flag.Uint64("histories", 12_000, "how many histories to run")
 	oneSeed   = flag.Uint64("seed", 0, "run only the history of this seed, with its trace")
 )
 

@@ -32,7 +32,7 @@ func Run(t *testing.T, file, url string, variables ...string) {
 	node, err := exec.LookPath("node")
 	require.NoError(t, err, "install Node.js 18 or newer (Debian and Ubuntu: apt-get install nodejs npm)")
 	modules := install(t)
-	ctx := testenv.Context(t, 4*time.Minute)                                          // a quarter of a minute on an idle machine
+	ctx := testenv.Context(t, 4*time.Minute) // a quarter of a minute on an idle machine
 	command := exec.CommandContext(ctx, node, "--test", "--test-reporter=spec", file)
 	command.Env = append(os.Environ(), "CHROMIUM="+path, "BROWSER_MODULES="+modules, "PAGE_URL="+url)
 	command.Env = append(command.Env, variables...)
