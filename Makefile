@@ -29,7 +29,7 @@ ifeq ($(STACK),docker)
 	  docker compose ps -a; \
 	  echo 'The containers did not come up: see `make logs`. STACK=native make up runs the system without Docker.' >&2; exit 1; }
 	@docker compose ps
-	@echo; echo 'Try make demo, or http://localhost:'$${EVENTAPI_PORT:-8080}'/docs, a search at http://localhost:'$${EVENTSEARCH_PORT:-8081}'/events?q=..., and Kafka UI at http://localhost:'$${KAFKA_UI_PORT:-8090}
+	@echo; echo 'Try make demo, http://localhost:'$${EVENTSEARCH_PORT:-8081}'/ to search and /pipeline to watch, http://localhost:'$${EVENTAPI_PORT:-8080}'/docs, and Kafka UI at http://localhost:'$${KAFKA_UI_PORT:-8090}
 else
 	@$(GO) run ./stack up
 endif

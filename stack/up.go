@@ -215,8 +215,8 @@ What to try next:
   curl -i %s/events -H 'Content-Type: application/json' -d '{"title": "Night of the Proms", "category": "concert",
     "organizer": "City Hall", "status": "published", "starts_at": "2030-05-01T19:00:00Z", "ends_at": "2030-05-01T22:00:00Z"}'
   curl '%s/events?q=proms'
-  open %s/docs or %s/docs
+  open %s/ to search, %s/pipeline to watch, or %s/docs
   make demo, make status, make logs, make down
-`, api, search, api, search)
+`, api, search, search, search, api)
 	}
 }

@@ -27,7 +27,7 @@ func promtool(t *testing.T, args ...string) {
 	}
 	path, err := exec.LookPath("promtool")
 	require.NoError(t, err, "promtool is missing: `go run ./stack tools` installs Debian's package prometheus as root")
-	output, err := exec.CommandContext(testenv.Context(t, time.Minute), path, args...).CombinedOutput()
+	output, err := exec.CommandContext(testenv.Context(t, 4*time.Minute), path, args...).CombinedOutput()
 	require.NoError(t, err, "%s", output)
 }
 
