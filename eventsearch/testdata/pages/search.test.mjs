@@ -13,7 +13,17 @@ test('finds while somebody types, and marks what matches', () => withPage({}, '/
   await shows(page, '1 event');
   assert.equal(await hits(page).locator('mark').first().innerText(), 'Opera');
   assert.match(await hits(page).first().innerText(), /Sold out/);
-  assert.equal(new URL(page.url()).search, '?q=opera');
+  await until(() => assert.equal(new URL(page.url()).search, '?q=opera'));
+}));
+
+test('takes every key, however fast', () => withPage({}, '/', async (page) => {
+  await shows(page, '47 events');
+  for (const text of ['opera gala and a jazz evening with many guests', 'trio', 'the quick brown fox jumps over the lazy dog']) {
+    await box(page).fill('');
+    await box(page).pressSequentially(text);
+    assert.equal(await box(page).inputValue(), text);
+    await until(() => assert.equal(new URL(page.url()).searchParams.get('q'), text));
+  }
 }));
 
 test('an answer that is overtaken never replaces a newer one', () => withPage({}, '/', async (page) => {

@@ -1,22 +1,19 @@
-import { html, useEffect, useRef, useState } from '../vendor/htm-preact.js';
+import { html, useEffect, useState } from '../vendor/htm-preact.js';
 import { getJSON, isAbort } from '../request.js';
 
 const kinds = { title: 'event', city: 'city', venue: 'venue', organizer: 'organizer' };
 
-// Box is the search field, a combobox with what could be meant.
-export function Box({ text, onSearch }) {
-  const [typed, setTyped] = useState(text);
+// Box is the search field, a combobox with what could be meant. Its text is the query's own: a copy of it could be
+// overwritten by an older one while somebody types fast.
+export function Box({ text: typed, onSearch: search }) {
   const [options, setOptions] = useState([]);
   const [open, setOpen] = useState(false);
   const [active, setActive] = useState(-1);
-  const wanted = useRef(text);
 
-  useEffect(() => { if (text !== wanted.current) { wanted.current = text; setTyped(text); setOpen(false); } }, [text]);
   useSuggestions(typed, open, setOptions);
 
-  const search = (value) => { wanted.current = value; onSearch(value); };
-  const type = (value) => { setTyped(value); setOpen(true); setActive(-1); search(value); };
-  const choose = (value) => { setTyped(value); setOpen(false); setActive(-1); search(value); };
+  const type = (value) => { setOpen(true); setActive(-1); search(value); };
+  const choose = (value) => { setOpen(false); setActive(-1); search(value); };
   const shown = open && options.length > 0;
 
   const onKeyDown = (event) => {
@@ -29,7 +26,7 @@ export function Box({ text, onSearch }) {
       setActive((active + 1 + step + places) % places - 1);
     } else if (event.key === 'Enter') {
       event.preventDefault();
-      if (shown && options[active]) choose(options[active].text); else { setOpen(false); search(typed); }
+      if (shown && options[active]) choose(options[active].text); else setOpen(false);
     } else if (event.key === 'Escape' && shown) {
       event.preventDefault();
       setOpen(false);
