@@ -14,13 +14,15 @@ const (
 	defaultWait  = 10 * time.Minute
 	lookEvery    = 100 * time.Millisecond
 	reportEvery  = 10 * time.Second
+	unknownFor   = time.Second
 	queryExcerpt = 80 // characters
 )
 
 // WaitFor says how patiently a snapshot waits for the transactions before it.
 type WaitFor struct {
 	Timeout time.Duration // 0 for ten minutes
-	// Report is told of the oldest transaction that is waited for: at once, and every ten seconds. It may be nil.
+	// Report is told of the oldest transaction that is waited for: at once, and every ten seconds. It may be nil. Of one
+	// whose session is not known it is told after a second.
 	Report func(Blocker)
 }
 
@@ -41,6 +43,10 @@ type Blocker struct {
 	Age         time.Duration // of the transaction
 	Query       string        // the start of the last one
 }
+
+// known says whether it can be told who holds the transaction. Of one that ends while Postgres is asked, of another
+// database most often, the id is still found and the session is not.
+func (b Blocker) known() bool { return b.PID != 0 || b.Prepared != "" }
 
 // String names the transaction for people.
 func (b Blocker) String() string {
@@ -98,7 +104,7 @@ func waitForTransactions(ctx context.Context, conn *pgx.Conn, wait WaitFor) erro
 			return nil
 		}
 		waited := time.Since(start)
-		if wait.Report != nil && (reported.PID != blocker.PID || reported.Prepared != blocker.Prepared || time.Since(reportedAt) >= reportEvery) {
+		if wait.Report != nil && (blocker.known() || waited >= unknownFor) && (reported.PID != blocker.PID || reported.Prepared != blocker.Prepared || time.Since(reportedAt) >= reportEvery) {
 			reported, reportedAt = *blocker, time.Now()
 			wait.Report(*blocker)
 		}
