@@ -29,11 +29,27 @@ export async function withPage(options, path, test) {
   page.on('pageerror', (error) => problems.push(error.message));
   page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
   try {
-    await page.goto(url + path);
+    if (await open(page, url + path)) problems.length = 0; // those of loading it before
     await test(page, context, problems);
     assert.deepEqual(problems, []);
+  } catch (failure) {
+    failure.message += problems.map((problem) => `\nthe page said: ${problem}`).join('');
+    throw failure;
   } finally {
     await context.close();
+  }
+}
+
+// open opens a page. A browser gives up what it is loading when the machine's networks change, which is when containers start
+// or end; then it is told to load the page again. True says that it was.
+async function open(page, address) {
+  for (let attempt = 0; ; attempt++) {
+    let changed = false;
+    const note = (request) => { changed ||= request.failure()?.errorText === 'net::ERR_NETWORK_CHANGED'; };
+    page.on('requestfailed', note);
+    await page.goto(address).catch((failure) => { if (!failure.message.includes('ERR_NETWORK_CHANGED')) throw failure; changed = true; });
+    page.off('requestfailed', note);
+    if (!changed || attempt === 5) return attempt > 0;
   }
 }
 

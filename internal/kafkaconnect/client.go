@@ -160,6 +160,10 @@ func (c *Client) DeleteOffsets(ctx context.Context, name string) error {
 
 func connector(name string) string { return "/connectors/" + url.PathEscape(name) }
 
+// rereads is how often a reading is tried again that was answered with 500: that is how Connect answers some of them in the
+// midst of a rebalance ("Request cannot be completed because a rebalance is expected"), where it should be 409.
+const rereads = 5
+
 // do sends one request, again while Connect asks to come back later, and decodes the answer into result.
 func (c *Client) do(ctx context.Context, method, path string, body, result any) error {
 	var payload []byte
@@ -169,11 +173,18 @@ func (c *Client) do(ctx context.Context, method, path string, body, result any) 
 			return fmt.Errorf("encode the body of %s %s: %w", method, path, err)
 		}
 	}
+	again := 0
+	if method == http.MethodGet {
+		again = rereads
+	}
 	return poll(ctx, func() (bool, error) {
 		answer, err := c.send(ctx, method, path, payload)
 		var failure *APIError
 		switch {
 		case errors.As(err, &failure) && failure.temporary():
+			return false, err
+		case errors.As(err, &failure) && failure.StatusCode == http.StatusInternalServerError && again > 0:
+			again--
 			return false, err
 		case err != nil || result == nil:
 			return err == nil, permanent(err)

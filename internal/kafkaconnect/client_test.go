@@ -124,6 +124,27 @@ func TestRebalanceIsRetried(t *testing.T) {
 	require.Len(t, w.made("PUT /connectors/events/config"), 3)
 }
 
+// In the midst of a rebalance Connect answers some readings with 500.
+func TestReadingsAreTriedAgain(t *testing.T) {
+	w, client := start(t, func(_ string, count int) (int, string) {
+		if count < 2 {
+			return http.StatusInternalServerError, `{"error_code":500,"message":"Request cannot be completed because a rebalance is expected"}`
+		}
+		return http.StatusOK, `{"a":"b"}`
+	})
+	config, err := client.Config(t.Context(), "events")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"a": "b"}, config)
+	require.Len(t, w.made("GET /connectors/events/config"), 3)
+}
+
+func TestAReadingThatNeverSucceedsEnds(t *testing.T) {
+	w, client := start(t, func(string, int) (int, string) { return http.StatusInternalServerError, `{"error_code":500,"message":"broken"}` })
+	_, err := client.Config(t.Context(), "events")
+	require.ErrorContains(t, err, "with 500: broken")
+	require.Len(t, w.made("GET"), 6)
+}
+
 func TestErrorIsNotRetried(t *testing.T) {
 	w, client := start(t, func(string, int) (int, string) {
 		return http.StatusInternalServerError, `{"error_code":500,"message":"no class"}`
