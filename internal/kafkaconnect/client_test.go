@@ -139,7 +139,9 @@ func TestReadingsAreTriedAgain(t *testing.T) {
 }
 
 func TestAReadingThatNeverSucceedsEnds(t *testing.T) {
-	w, client := start(t, func(string, int) (int, string) { return http.StatusInternalServerError, `{"error_code":500,"message":"broken"}` })
+	w, client := start(t, func(string, int) (int, string) {
+		return http.StatusInternalServerError, `{"error_code":500,"message":"broken"}`
+	})
 	_, err := client.Config(t.Context(), "events")
 	require.ErrorContains(t, err, "with 500: broken")
 	require.Len(t, w.made("GET"), 6)
