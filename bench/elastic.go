@@ -65,8 +65,8 @@ func (e *elastic) count(ctx context.Context, index string) (int64, error) {
 }
 
 // awaitIndexed waits until so many documents were written into the index, and returns when that was. It looks seldom at
-// first: the question costs Elasticsearch some milliseconds, and asked forty times a second it took a tenth of a core from
-// those who are measured and not from the ceiling.
+// first: each question costs Elasticsearch something, which would be taken from those who are measured and not from the
+// ceiling.
 func (e *elastic) awaitIndexed(ctx context.Context, index string, want int, alive func() error) (time.Time, error) {
 	const (
 		limit         = 15 * time.Minute
