@@ -60,8 +60,8 @@ func validate(fields *event.Fields, location string, known []*huma.ErrorDetail) 
 	})
 }
 
-// decodeMembers reads each member into the field that carries its name in target, a pointer to a struct of package
-// event, whose tags are the API's documentation too.
+// decodeMembers reads each member into the field that carries its name in target, an *event.New or an *event.Fields,
+// whose tags are the API's documentation too.
 func decodeMembers(members map[string]json.RawMessage, target any, location string) []*huma.ErrorDetail {
 	var errs []*huma.ErrorDetail
 	for field, into := range writable(target) {
@@ -73,11 +73,21 @@ func decodeMembers(members map[string]json.RawMessage, target any, location stri
 	return append(errs, unknownMembers(members, target, location)...)
 }
 
-// writable walks over the fields of a struct, those of embedded ones included.
+// The fields of the structs that are decoded. To find them takes longer than to decode them.
+var (
+	fieldsOfNew    = reflect.VisibleFields(reflect.TypeFor[event.New]())
+	fieldsOfFields = reflect.VisibleFields(reflect.TypeFor[event.Fields]())
+)
+
+// writable walks over the fields of an *event.New or an *event.Fields, those of embedded structs included.
 func writable(target any) iter.Seq2[reflect.StructField, reflect.Value] {
+	fields := fieldsOfFields
+	if _, ok := target.(*event.New); ok {
+		fields = fieldsOfNew
+	}
 	return func(yield func(reflect.StructField, reflect.Value) bool) {
 		value := reflect.ValueOf(target).Elem()
-		for _, field := range reflect.VisibleFields(value.Type()) {
+		for _, field := range fields {
 			if !field.Anonymous && !yield(field, value.FieldByIndex(field.Index)) {
 				return
 			}
