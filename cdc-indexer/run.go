@@ -76,11 +76,13 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	letters := deadletter.NewQueue(c.KafkaBrokers, p.DeadLetterTopic, p.Name).AtEpoch(p.Epoch)
 	defer func() { _ = letters.Close() }()
 
-	member := consumer.New(consumer.Config{
-		Brokers: c.KafkaBrokers, Group: p.ConsumerGroup, Topics: p.Topics,
-		FetchBytes: c.FetchBytes, Concurrency: c.Concurrency,
-		SessionTimeout: c.SessionTimeout, DrainTimeout: c.DrainTimeout,
-	}, newDecoder(p).Decode, writer, refresher, deadLetters{letters}, metrics.consumer, logger)
+	traced, err := newTraces(ctx, p, c.KafkaBrokers, logger)
+	if err != nil {
+		return err
+	}
+	config := c.consumer(p)
+	background := append([]func(context.Context){refresher.Run}, traced.join(&config)...)
+	member := consumer.New(config, newDecoder(p).Decode, writer, refresher, deadLetters{letters}, metrics.consumer, logger)
 
 	watcher, closeSources, err := c.newWatcher(p, client, metrics.health, logger)
 	if err != nil {
@@ -97,7 +99,7 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	if err := server.listen(ctx); err != nil {
 		return err
 	}
-	background := []func(context.Context){refresher.Run, server.serve}
+	background = append(background, server.serve)
 	if c.Pprof != "" {
 		profiles, err := listenProfiles(ctx, c.Pprof, logger)
 		if err != nil {
@@ -123,6 +125,14 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		beside.Go(func() { watcher.Run(ctx) })
 		return member.Run(ctx)
 	})
+}
+
+func (c *runCommand) consumer(p pipeline.Pipeline) consumer.Config {
+	return consumer.Config{
+		Brokers: c.KafkaBrokers, Group: p.ConsumerGroup, Topics: p.Topics,
+		FetchBytes: c.FetchBytes, Concurrency: c.Concurrency,
+		SessionTimeout: c.SessionTimeout, DrainTimeout: c.DrainTimeout,
+	}
 }
 
 // addOperations lets the server answer the operations API.

@@ -97,9 +97,9 @@ func newConnector(t testing.TB, name, database string) *connector {
 	return c
 }
 
-// topics are those routed to, the one of messages that are not routed, and the heartbeat's.
+// topics are those routed to, the one of messages that are not routed, the heartbeat's, and that of logical decoding messages.
 func (c *connector) topics() []string {
-	return []string{c.name + "-created", c.name + "-updated", c.name + "-deleted", c.name + ".public.events", "__debezium-heartbeat." + c.name}
+	return []string{c.name + "-created", c.name + "-updated", c.name + "-deleted", c.name + ".public.events", "__debezium-heartbeat." + c.name, c.name + ".message"}
 }
 
 // arguments are those of a command that registers events.json under the connector's name.

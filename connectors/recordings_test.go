@@ -64,6 +64,13 @@ func eventsRecording() recording {
 				},
 			},
 			{
+				sql: "SELECT pg_logical_emit_message(true, 'other', 'not for us');\nSELECT pg_logical_emit_message(true, 'traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01');\nUPDATE events SET title = 'traced' WHERE id = '01980000-0000-7000-8000-000000000001';",
+				want: []message{
+					{".message", "traceparent", "a trace in the log: the only prefix that events.json lets through; same txId as the update"},
+					updated("traced-update", "the update of the same transaction"),
+				},
+			},
+			{
 				sql:  "DELETE FROM events WHERE id = '01980000-0000-7000-8000-000000000010';",
 				want: []message{deleted("delete", "with the whole row before; no tombstone follows")},
 			},

@@ -110,21 +110,30 @@ func dropSlot(ctx context.Context, conn *pgx.Conn, slot string) error {
 }
 
 // startIndexer runs an indexer of our own for a pipeline file, and stops it in the end.
-func startIndexer(t *testing.T, pipeline string) {
+func startIndexer(t *testing.T, pipeline string, environment ...string) {
+	t.Helper()
+	launch(t, program(t, "cdc-indexer"), []string{
+		"run", "--pipeline", pipeline,
+		"--kafka-brokers", strings.Join(brokers(t), ","), "--elasticsearch-url", elasticsearch(t),
+		"--listen", fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t)),
+	}, environment)
+}
+
+// launch runs a program, with more environment variables than our own, and stops it in the end.
+func launch(t *testing.T, program string, arguments, environment []string) {
 	t.Helper()
 	var output strings.Builder
-	command := exec.Command(program(t, "cdc-indexer"), "run", "--pipeline", pipeline,
-		"--kafka-brokers", strings.Join(brokers(t), ","), "--elasticsearch-url", elasticsearch(t),
-		"--listen", fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t)))
+	command := exec.Command(program, arguments...)
+	command.Env = append(os.Environ(), environment...)
 	command.Stdout, command.Stderr = &output, &output
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {
 		_ = command.Process.Signal(syscall.SIGTERM)
 		if err := command.Wait(); err != nil {
-			t.Errorf("the indexer did not stop cleanly: %v", err)
+			t.Errorf("%s did not stop cleanly: %v", filepath.Base(program), err)
 		}
 		if t.Failed() {
-			t.Logf("the indexer of %s said:\n%s", pipeline, output.String())
+			t.Logf("%s %s said:\n%s", filepath.Base(program), strings.Join(arguments, " "), output.String())
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"ticketing/eventapi/httpapi"
 	"ticketing/eventapi/postgres"
 	"ticketing/internal/buildinfo"
+	"ticketing/internal/otlp"
 )
 
 // run serves until the context ends, then lets running requests finish within the configured time. The database
@@ -25,9 +26,16 @@ func run(ctx context.Context, config Config, log *slog.Logger) error {
 		return err
 	}
 	defer store.Close()
+	traces, err := otlp.Start(ctx, "eventapi", log)
+	if err != nil {
+		return err
+	}
+	defer traces.Stop(work)
 
 	registry := newRegistry(store)
-	api, err := httpapi.New(config.api(), store, log, registry)
+	limits := config.api()
+	limits.Traces = traces.Tracers()
+	api, err := httpapi.New(limits, store, log, registry)
 	if err != nil {
 		return fmt.Errorf("set up the API: %w", err)
 	}

@@ -11,11 +11,17 @@ import (
 	"ticketing/eventsearch/web"
 	"ticketing/internal/buildinfo"
 	"ticketing/internal/esclient"
+	"ticketing/internal/otlp"
 )
 
 // run serves until the context ends, then lets running requests finish within the configured time. Elasticsearch may
 // be away at any time, and the index not there yet: /readyz and the answers say so.
 func run(ctx context.Context, config Config, log *slog.Logger) error {
+	traces, err := otlp.Start(ctx, "eventsearch", log)
+	if err != nil {
+		return err
+	}
+	defer traces.Stop(ctx)
 	client, err := esclient.New(config.client())
 	if err != nil {
 		return err
@@ -23,8 +29,12 @@ func run(ctx context.Context, config Config, log *slog.Logger) error {
 	defer client.Close()
 
 	registry := buildinfo.NewRegistry("eventsearch")
-	index := elastic.NewIndex(client, config.index(), elastic.NewMetrics(registry))
-	api, err := httpapi.New(config.api(), index, log, registry)
+	names := config.index()
+	names.Traces = traces.Tracers()
+	index := elastic.NewIndex(client, names, elastic.NewMetrics(registry))
+	limits := config.api()
+	limits.Traces = traces.Tracers()
+	api, err := httpapi.New(limits, index, log, registry)
 	if err != nil {
 		return fmt.Errorf("set up the API: %w", err)
 	}

@@ -44,6 +44,8 @@ type Change struct {
 	// Read says that the row was read by a snapshot and not streamed from the log, so CommittedAt says nothing
 	// about how fresh the index is.
 	Read bool
+	// Transaction is Postgres' id of the change's transaction, 0 where it is not known. It has 32 bits and comes again.
+	Transaction int64
 }
 
 // MaxEpoch is the highest epoch an Order can carry. Together with a log position it fills the 63 bits that

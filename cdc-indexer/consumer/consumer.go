@@ -38,6 +38,9 @@ type Config struct {
 	// DrainTimeout is how long a batch under way may still take when the partition is taken away or the program
 	// stops. What is not done by then comes again.
 	DrainTimeout time.Duration
+	// Handled, unless it is nil, is told of every change of the stream when it is searchable, or is known never to be. It
+	// must not wait for anything.
+	Handled func(ctx context.Context, changes []Handled)
 }
 
 // maxWait is how long the broker may hold back the answer to a fetch when there is nothing new.

@@ -42,6 +42,7 @@ type group struct {
 	byWhom  map[string]string // partition of the message's topic to the member that applied it
 	hold    func(ctx context.Context) error
 	putErr  error
+	handled []consumer.Handled
 }
 
 const partitions = 3
@@ -75,7 +76,7 @@ func decode(_, value []byte) (change.Change, error) {
 	case "nothing":
 		return change.Change{}, change.ErrNoChange
 	default:
-		return change.Change{Key: word, Op: change.Upsert, Order: change.Order{Version: 1}}, nil
+		return change.Change{Key: word, Op: change.Upsert, Order: change.Order{Version: 1}, Document: []byte("{}")}, nil
 	}
 }
 
@@ -126,6 +127,12 @@ func (m member) Put(_ context.Context, letters []consumer.Letter) error {
 	return nil
 }
 
+func (g *group) handle(_ context.Context, changes []consumer.Handled) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.handled = append(g.handled, changes...)
+}
+
 // registryOf returns the group's registry for its member "a", the one whose metrics are looked at.
 func (g *group) registryOf(id string) *prometheus.Registry {
 	if id == "a" {
@@ -145,6 +152,7 @@ func (g *group) start(id string) running {
 	c := consumer.New(consumer.Config{
 		Brokers: g.brokers(), Group: g.name, Topics: g.topics,
 		FetchBytes: 64 << 10, Concurrency: 4, SessionTimeout: 6 * time.Second, DrainTimeout: time.Second,
+		Handled: g.handle,
 	}, decode, m, m, m, consumer.NewMetrics(g.registryOf(id)), slog.New(slog.NewTextHandler(testLog{g.t}, &slog.HandlerOptions{Level: slog.LevelInfo})))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -390,6 +398,44 @@ func TestBadMessagesGoToTheDeadLettersAndOthersPass(t *testing.T) {
 	require.Equal(t, "mapping", g.letters[1].Rejection.Reason)
 	require.Equal(t, g.topics[0], g.letters[1].Message.Topic)
 	require.Equal(t, int64(2), g.letters[1].Message.Offset)
+}
+
+// Who wants to know is told of each change, with what became of it, where it came from, and when it got how far.
+func TestHandledChangesAreTold(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t).createTopics()
+	begun := time.Now()
+	g.produce(1, 2, "nothing", "good", "bad", "rejected")
+	g.start("a")
+	testenv.Eventually(t, time.Minute, func(context.Context) error {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if len(g.handled) != 2 {
+			return fmt.Errorf("%d changes", len(g.handled))
+		}
+		return nil
+	})
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for n, want := range []struct {
+		key     string
+		offset  int64
+		outcome change.Outcome
+	}{{"good", 1, change.Applied}, {"rejected", 3, change.Rejected}} {
+		got := g.handled[n]
+		require.Equal(t, want.key, got.Change.Key)
+		require.Equal(t, want.outcome, got.Result.Outcome)
+		require.Equal(t, g.topics[1], got.Topic)
+		require.Equal(t, 2, got.Partition)
+		require.Equal(t, want.offset, got.Offset)
+		require.Nil(t, got.Change.Document)
+		for _, times := range [][2]time.Time{
+			{begun.Add(-time.Second), got.Written}, {got.Written.Add(-time.Second), got.Taken}, // two clocks, and one of milliseconds
+			{got.Taken, got.Answered}, {got.Answered, got.Searchable},
+		} {
+			require.False(t, times[1].Before(times[0]), "%+v", got)
+		}
+	}
 }
 
 func TestMessagesLargerThanAFetch(t *testing.T) {

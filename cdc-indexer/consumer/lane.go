@@ -98,42 +98,51 @@ func (l *lane) work(ctx context.Context, batch []chunk) error {
 // process returns nil when every message of the batch has been applied, was stale, carried no change, or is in the
 // dead-letter topic.
 func (c *Consumer) process(ctx context.Context, batch []chunk) error {
-	changes, results, letters, err := c.apply(ctx, batch)
+	done, letters, err := c.apply(ctx, batch)
 	if err != nil {
 		return err
 	}
 	if err := c.bury(ctx, letters); err != nil {
 		return err
 	}
-	if len(changes) > 0 {
-		c.refreshAfter(batch, c.observe(changes, results))
+	if len(done.changes) > 0 {
+		c.refreshAfter(batch, c.report(ctx, done, c.observe(done.changes, done.results)))
 	}
 	return nil
 }
 
+// applied is what has become of a batch's changes: the three lists go together.
+type applied struct {
+	messages []kafka.Message
+	changes  []change.Change
+	results  []change.Result
+	taken    time.Time // when their turn came
+}
+
 // apply brings a batch into the index. Of those that wait for their turn only the messages are in memory, and no documents
 // and no request yet.
-func (c *Consumer) apply(ctx context.Context, batch []chunk) ([]change.Change, []change.Result, []Letter, error) {
+func (c *Consumer) apply(ctx context.Context, batch []chunk) (done applied, letters []Letter, err error) {
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	case <-ctx.Done():
-		return nil, nil, nil, fmt.Errorf("waiting to apply: %w", ctx.Err())
+		return applied{}, nil, fmt.Errorf("waiting to apply: %w", ctx.Err())
 	}
-	messages, changes, letters := c.decodeAll(batch)
-	if len(changes) == 0 {
-		return nil, nil, letters, nil
+	done.taken = time.Now()
+	done.messages, done.changes, letters = c.decodeAll(batch)
+	if len(done.changes) == 0 {
+		return applied{}, letters, nil
 	}
-	results, err := c.applier.Apply(ctx, changes)
+	done.results, err = c.applier.Apply(ctx, done.changes)
 	if err != nil {
-		return nil, nil, nil, err
+		return applied{}, nil, err
 	}
-	for n, result := range results {
+	for n, result := range done.results {
 		if result.Outcome == change.Rejected {
-			letters = append(letters, Letter{Message: messages[n], Rejection: *result.Rejection})
+			letters = append(letters, Letter{Message: done.messages[n], Rejection: *result.Rejection})
 		}
 	}
-	return changes, results, letters, nil
+	return done, letters, nil
 }
 
 func (c *Consumer) refreshAfter(batch []chunk, searchable func()) {

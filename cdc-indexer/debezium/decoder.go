@@ -70,8 +70,8 @@ type envelope struct {
 
 // source is what the envelope says of where the change comes from.
 type source struct {
-	found                               bool // there is a source, and it is an object
-	schema, table, sequence, tsUS, tsMS value
+	found                                     bool // there is a source, and it is an object
+	schema, table, sequence, tsUS, tsMS, txID value
 }
 
 // row is a row as it stands in a message.
@@ -125,6 +125,7 @@ func (d *Decoder) decode(key []byte, e *envelope) (change.Change, error) {
 		return change.Change{}, err
 	}
 	c := change.Change{Key: id, Order: order, Op: op, CommittedAt: committedAt(e), Read: read}
+	c.Transaction, _ = e.source.txID.integer()
 	if op == change.Upsert {
 		if c.Document, err = d.document(&e.after); err != nil {
 			return change.Change{}, err
@@ -206,6 +207,8 @@ func (s *scanner) source() (source, bool) {
 			found.tsUS = v
 		case "ts_ms":
 			found.tsMS = v
+		case "txId":
+			found.txID = v
 		}
 		return ok
 	})

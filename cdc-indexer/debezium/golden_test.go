@@ -50,6 +50,7 @@ type golden struct {
 	Order       *change.Order     `json:"order,omitempty"`
 	Op          string            `json:"op,omitempty"`
 	CommittedAt string            `json:"committed_at,omitempty"`
+	Transaction int64             `json:"transaction,omitempty"`
 	Read        bool              `json:"read,omitempty"`
 	Document    string            `json:"document,omitempty"` // a string: the very bytes are what matters
 	Rejection   *change.Rejection `json:"rejection,omitempty"`
@@ -89,7 +90,7 @@ func decodeForGolden(t *testing.T, m message) golden {
 	}
 	require.NoError(t, err)
 	return golden{
-		Key: got.Key, Order: &got.Order, Op: got.Op.String(), Read: got.Read, Document: readable(got.Document),
+		Key: got.Key, Order: &got.Order, Op: got.Op.String(), Transaction: got.Transaction, Read: got.Read, Document: readable(got.Document),
 		CommittedAt: got.CommittedAt.UTC().Format("2006-01-02T15:04:05.000000Z"),
 	}
 }

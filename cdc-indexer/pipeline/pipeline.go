@@ -38,6 +38,9 @@ type Source struct {
 	Connector   string `yaml:"connector"`   // in Kafka Connect
 	Slot        string `yaml:"slot"`        // the connector's replication slot
 	Publication string `yaml:"publication"` // what the slot streams
+	// Messages is the topic that the connector writes logical decoding messages to (its topic.prefix and ".message"):
+	// traces come in it. Empty: none do.
+	Messages string `yaml:"messages"`
 	// Heartbeat is the table, schema.table, whose column "at" the connector's heartbeat query sets to the present
 	// time; empty when it has none.
 	Heartbeat string `yaml:"heartbeat"`
@@ -128,6 +131,7 @@ func (p Pipeline) validate() error {
 		check(point.Field != "" && point.Latitude != "" && point.Longitude != "", fmt.Sprintf("geo_points[%d]", n), "needs field, latitude and longitude")
 	}
 	check(p.Source.Slot == "" || slotName.MatchString(p.Source.Slot), "source.slot", "%q is no valid slot name: lower case letters, digits, _", p.Source.Slot)
+	check(p.Source.Messages == "" || topicName.MatchString(p.Source.Messages), "source.messages", "%q is no valid topic name", p.Source.Messages)
 	check(p.Source.Heartbeat == "" || tableName.MatchString(p.Source.Heartbeat), "source.heartbeat", "must be schema.table, not %q", p.Source.Heartbeat)
 	return errors.Join(problems...)
 }

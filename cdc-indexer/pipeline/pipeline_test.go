@@ -20,6 +20,7 @@ func TestTheEventsPipeline(t *testing.T) {
 	require.FileExists(t, p.Index.Definition)
 	require.Equal(t, pipeline.Source{
 		Connector: "events", Slot: "events", Publication: "ticketing", Heartbeat: "public.debezium_heartbeat",
+		Messages: "ticketing.message",
 	}, p.Source)
 }
 
@@ -39,11 +40,11 @@ dead_letter_topic: letters
 epoch: 200
 index: {prefix: Events, read_alias: x, write_alias: x}
 geo_points: [{field: f}]
-source: {slot: No Slot, heartbeat: heartbeat}
+source: {slot: No Slot, heartbeat: heartbeat, messages: a b}
 `))
 	for _, field := range []string{
 		"name:", "table:", "key:", "topics[1]:", "topics[2]:", "dead_letter_topic:", "consumer_group:", "epoch:",
-		"index.prefix:", "index.write_alias:", "index.definition:", "geo_points[0]:", "source.slot:", "source.heartbeat:",
+		"index.prefix:", "index.write_alias:", "index.definition:", "geo_points[0]:", "source.slot:", "source.heartbeat:", "source.messages:",
 	} {
 		require.ErrorContains(t, err, field)
 	}

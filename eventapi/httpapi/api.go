@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"ticketing/eventapi/event"
 	"ticketing/eventapi/idempotency"
@@ -35,12 +36,14 @@ type Store interface {
 	Check(ctx context.Context) (database, schema error)
 }
 
-// Config holds the limits of the API. All must be positive.
+// Config holds the limits of the API, which all must be positive, and where its traces go.
 type Config struct {
 	RequireIfMatch bool          // PUT, PATCH and DELETE without If-Match are refused
 	MaxBodyBytes   int64         // of a request
 	MaxInFlight    int           // requests to /events carried out at the same time
 	RequestTimeout time.Duration // for everything that a request to /events waits for
+
+	Traces trace.TracerProvider // nil: none
 }
 
 // API answers requests.
@@ -61,7 +64,7 @@ func New(config Config, store Store, log *slog.Logger, registry *prometheus.Regi
 			"Errors are problem details (RFC 9457) whose errors say which field is wrong, and why. " +
 			"Every write changes an event's ETag; send it in If-Match to change only what you have read.",
 		MaxInFlight: config.MaxInFlight, RequestTimeout: config.RequestTimeout,
-		SchemaName: schemaName, Ready: a.ready,
+		SchemaName: schemaName, Ready: a.ready, Traces: config.Traces,
 	}, log, registry)
 	a.registerEvents()
 	return a, a.Document()

@@ -90,10 +90,11 @@ type batches interface {
 // insertAll sends all inserts at once, behind the question for the position, and reads their rows.
 func insertAll(ctx context.Context, tx batches, events []event.New) (created []event.Event, at event.Position, err error) {
 	batch := &pgx.Batch{}
-	chosen := len(events) == 1 && events[0].ID != nil // the position of several is told to nobody
-	if chosen {
+	queueTrace(ctx, batch)
+	if len(events) == 1 && events[0].ID != nil { // the position of several is told to nobody
 		batch.Queue(lockID, [16]byte(*events[0].ID))
 	}
+	before := batch.Len()
 	batch.Queue(position)
 	for _, e := range events {
 		args, err := arguments(e.Fields)
@@ -109,9 +110,9 @@ func insertAll(ctx context.Context, tx batches, events []event.New) (created []e
 			err = classify(closed, "end a batch")
 		}
 	}()
-	if chosen {
+	for range before {
 		if _, err := results.Exec(); err != nil {
-			return nil, 0, classify(err, "lock the id")
+			return nil, 0, classify(err, "prepare the insert")
 		}
 	}
 	if err := scanPosition(&at)(results.QueryRow()); err != nil {

@@ -88,6 +88,7 @@ func (s *Store) Update(
 		}
 		args["id"] = [16]byte(id)
 		batch := &pgx.Batch{}
+		queueTrace(ctx, batch)
 		batch.Queue(position).QueryRow(scanPosition(&at))
 		batch.Queue("UPDATE public.events SET "+assignments+" WHERE id = @id RETURNING "+columns, args).Query(
 			func(rows pgx.Rows) (err error) {
@@ -104,6 +105,7 @@ func (s *Store) Update(
 func (s *Store) Delete(ctx context.Context, id event.ID, accept func(version int64) bool) (at event.Position, err error) {
 	err = s.withLocked(ctx, id, accept, func(tx pgx.Tx, _ event.Event) error {
 		batch := &pgx.Batch{}
+		queueTrace(ctx, batch)
 		batch.Queue(position).QueryRow(scanPosition(&at))
 		batch.Queue("DELETE FROM public.events WHERE id = $1", [16]byte(id))
 		return classify(tx.SendBatch(ctx, batch).Close(), "delete event")

@@ -13,6 +13,10 @@ import (
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 	"github.com/tidwall/gjson"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"ticketing/eventsearch/search"
 	"ticketing/internal/esclient"
@@ -24,6 +28,8 @@ type Config struct {
 	WriteAlias    string        // shows the tombstones of deleted events, too; only Searchable uses it
 	SearchTimeout time.Duration // after which the server ends a search
 	CursorTTL     time.Duration // for which the server keeps the index as it was for the next page
+
+	Traces trace.TracerProvider // gets a span of every request to the server; nil: none are made
 }
 
 // Index answers searches. Its errors are those of package search, or another one that is a defect.
@@ -31,21 +37,30 @@ type Index struct {
 	client  *esclient.Client
 	config  Config
 	metrics *Metrics
+	tracer  trace.Tracer
 }
 
 // NewIndex returns the index behind the aliases.
 func NewIndex(client *esclient.Client, config Config, metrics *Metrics) *Index {
-	return &Index{client: client, config: config, metrics: metrics}
+	traces := config.Traces
+	if traces == nil {
+		traces = noop.NewTracerProvider()
+	}
+	return &Index{client: client, config: config, metrics: metrics, tracer: traces.Tracer("ticketing/eventsearch/elastic")}
 }
 
 type object = map[string]any
 
-// ask sends a request and returns the answer. The operation names it in metrics and errors.
+// ask sends a request and returns the answer. The operation names it in metrics, errors and traces.
 func (i *Index) ask(ctx context.Context, operation string, request esapi.Request) (gjson.Result, error) {
+	ctx, span := i.tracer.Start(ctx, operation, trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(attribute.String("db.system.name", "elasticsearch")))
+	defer span.End()
 	start := time.Now()
 	body, err := i.client.Do(ctx, request)
 	i.metrics.observe(operation, time.Since(start), err)
 	if err != nil {
+		span.SetStatus(codes.Error, err.Error())
 		return gjson.Result{}, fmt.Errorf("%s: %w", operation, classify(err))
 	}
 	return gjson.ParseBytes(body), nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"ticketing/eventsearch/search"
 	"ticketing/internal/rest"
@@ -29,7 +30,7 @@ type Searcher interface {
 	Check(ctx context.Context) error
 }
 
-// Config holds the limits of the API. All must be positive.
+// Config holds the limits of the API, which all must be positive, and where its traces go.
 type Config struct {
 	MaxInFlight    int           // requests carried out at the same time, those that wait for a write included
 	MaxSearches    int           // searches at the same time
@@ -37,6 +38,8 @@ type Config struct {
 	MaxWaits       int           // requests that wait for a write at the same time; those beyond do not wait
 	RequestTimeout time.Duration // for everything that a request waits for
 	SuggestTimeout time.Duration // the same for a suggestion
+
+	Traces trace.TracerProvider // nil: none
 }
 
 // API answers requests.
@@ -63,7 +66,7 @@ func New(config Config, searcher Searcher, log *slog.Logger, registry *prometheu
 		Name: "eventsearch", Title: "Ticketing search",
 		Description: "Searches the events of a ticketing system. " +
 			"Errors are problem details (RFC 9457) whose errors say which parameter is wrong, and why.",
-		MaxInFlight: config.MaxInFlight, RequestTimeout: config.RequestTimeout, Ready: a.ready,
+		MaxInFlight: config.MaxInFlight, RequestTimeout: config.RequestTimeout, Ready: a.ready, Traces: config.Traces,
 	}, log, registry)
 	a.Huma.UseMiddleware(noStore)
 	a.registerOperations()

@@ -55,6 +55,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 			status = http.StatusOK // what net/http sends when a handler writes nothing
 		}
 		method, route := methodLabel(r.Method), routeLabel(r)
+		nameSpan(r.Context(), method, route)
 		a.metrics.duration.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 			RequestID(r.Context()),
@@ -66,6 +67,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 			slog.Duration("took", took),
 			slog.String("remote", r.RemoteAddr),
 			slog.String("user_agent", r.UserAgent()),
+			traceID(r.Context()),
 		)
 	})
 }

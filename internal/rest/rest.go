@@ -16,6 +16,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Config describes one program's API. Its limits must be positive.
@@ -31,6 +32,8 @@ type Config struct {
 	// Ready names each part that requests need and what is wrong with it, or "ok". The error is logged. nil: the program
 	// has /healthz, /readyz and /metrics of its own.
 	Ready func(ctx context.Context) (parts map[string]string, err error)
+	// Traces gets a span of every request but those for health and metrics; nil: none are made.
+	Traces trace.TracerProvider
 }
 
 // API answers requests. Operations are registered with Huma; Document then ends the set-up.
@@ -47,6 +50,9 @@ type API struct {
 // New makes an API without operations, which reports to log and to the registry.
 func New(config Config, log *slog.Logger, registry *prometheus.Registry) *API {
 	a := &API{config: config, log: log, metrics: newMetrics(config.Name, registry), router: chi.NewRouter()}
+	if config.Traces != nil {
+		a.router.Use(a.trace)
+	}
 	a.router.Use(a.identify, a.observe, a.recoverPanic, middleware.GetHead)
 	a.router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, http.StatusNotFound, "there is nothing at this path; see /docs")

@@ -34,6 +34,7 @@ func All() []Topic {
 		{"event-updated", partitions, 168 * hour, 16 * mib},
 		{"event-deleted", partitions, 168 * hour, 16 * mib},
 		{"event-dlq", 1, 336 * hour, 17 * mib},
+		{"ticketing.message", 1, hour, 1 * mib}, // OpenTelemetry's trace contexts
 	}
 }
 
