@@ -22,7 +22,7 @@ const (
 	updatedTopic    = "event-updated"
 	writesPerSecond = 100
 	// probeEvery is how many writes there are to one that is searched for until it is found: searching costs, too.
-	probeEvery = 25
+	probeEvery = 50
 	// freshRows are written in turn, so that none is written again before it was found.
 	freshRows = 2000
 	freshWait = time.Minute

@@ -34,7 +34,7 @@ source: {connector: events, slot: events, publication: ticketing}
 // freshness are nobody else's business.
 func (s *system) newIndexer(ctx context.Context) (indexer, error) {
 	name := fmt.Sprintf("bench%03d", s.named.Add(1))
-	definition, err := filepath.Abs(filepath.Join(s.config.Root, "cdc-indexer", "pipelines", "events.index.yaml"))
+	definition, err := filepath.Abs(filepath.Join(s.config.Root, s.definition))
 	if err != nil {
 		return indexer{}, fmt.Errorf("find the index's definition: %w", err)
 	}

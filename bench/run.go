@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"time"
 )
 
 // errFailed is returned when something of ours could not be measured. What was measured is in the results.
@@ -48,7 +50,7 @@ func (s *system) measure(ctx context.Context) error {
 	if err := s.growths(ctx, sizes[:larger]); err != nil {
 		return err
 	}
-	if s.config.wants(ceiling, catchUp, peers, reindex, verify, scaling, freshness) {
+	if s.config.wants(ceiling, catchUp, lean, peers, reindex, verify, scaling, freshness) {
 		if err := s.atEvents(ctx); err != nil {
 			return err
 		}
@@ -74,7 +76,12 @@ func (s *system) atEvents(ctx context.Context) error {
 		return err
 	}
 	if s.config.wants(ceiling, catchUp, peers) {
-		if err := s.catchUps(ctx); err != nil {
+		if err := s.catchUps(ctx, catchUp, s.config.wants(peers)); err != nil {
+			return err
+		}
+	}
+	if s.config.wants(lean) {
+		if err := s.leanCatchUps(ctx); err != nil {
 			return err
 		}
 	}
@@ -105,8 +112,17 @@ func (s *system) atEvents(ctx context.Context) error {
 	return nil
 }
 
+// leanCatchUps is catchUps with peers and an index that gives Elasticsearch little to do.
+func (s *system) leanCatchUps(ctx context.Context) error {
+	other := *s
+	other.definition, other.corpus = filepath.Join("bench", "lean.index.yaml"), nil
+	err := other.catchUps(ctx, lean, true)
+	s.failed = other.failed
+	return err
+}
+
 // catchUps are those who bring the backlog into an index, in turns.
-func (s *system) catchUps(ctx context.Context) error {
+func (s *system) catchUps(ctx context.Context, scenario string, withPeers bool) error {
 	if err := s.ensureCorpus(ctx); err != nil {
 		return err
 	}
@@ -119,10 +135,10 @@ func (s *system) catchUps(ctx context.Context) error {
 			return s.with(build).catchUp(ctx, s.config.Events, nil)
 		}})
 	}
-	if s.config.wants(peers) {
+	if withPeers {
 		all = append(all, s.peerContestants(ctx)...)
 	}
-	return s.rounds(ctx, catchUp, all...)
+	return s.rounds(ctx, scenario, all...)
 }
 
 // growths measures catch-up and reindex with more and more rows.
@@ -145,11 +161,21 @@ func (s *system) growths(ctx context.Context, sizes []int) error {
 	return nil
 }
 
+// grow makes the rows that are missing, and tells how fast the connector followed.
 func (s *system) grow(ctx context.Context, rows int) error {
-	if rows > s.backlog.rows {
-		fmt.Printf("making %d rows\n", rows-s.backlog.rows)
+	missing := rows - s.backlog.rows
+	if missing <= 0 {
+		return nil
 	}
-	return s.backlog.grow(ctx, rows)
+	fmt.Printf("making %d rows\n", missing)
+	begun := time.Now()
+	if err := s.backlog.grow(ctx, rows); err != nil {
+		return err
+	}
+	took := time.Since(begun)
+	fmt.Printf("%d rows were in Kafka %.0f s after the first was inserted: %s a second\n",
+		missing, took.Seconds(), thousands(strconv.Itoa(int(float64(missing)/took.Seconds()))))
+	return nil
 }
 
 // widthRows is how many rows of each width are made.

@@ -5,20 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 )
 
 // system is what is measured: a private stack, of which everything runs but the indexer.
 type system struct {
-	config  *runCommand
-	at      addresses
-	es      *elastic
-	backlog *backlog
-	dir     string        // for configuration files, removed at the end
-	named   *atomic.Int64 // indexers so far
-	indexer string        // the program
-	corpus  *corpus
+	config     *runCommand
+	at         addresses
+	es         *elastic
+	backlog    *backlog
+	dir        string        // for configuration files, removed at the end
+	named      *atomic.Int64 // indexers so far
+	indexer    string        // the program
+	definition string        // the index's settings and mappings
+	corpus     *corpus
 	// pgsyncReady says that pgsync's database is there.
 	pgsyncReady bool
 	results     *Results
@@ -31,7 +33,8 @@ func open(ctx context.Context, config *runCommand, at addresses, results *Result
 	if err != nil {
 		return nil, fmt.Errorf("make a folder: %w", err)
 	}
-	s := &system{config: config, at: at, es: newElastic(at.Elasticsearch), dir: dir, results: results, begun: map[string]*Scenario{}, named: new(atomic.Int64), indexer: config.program("cdc-indexer")}
+	s := &system{config: config, at: at, es: newElastic(at.Elasticsearch), dir: dir, results: results, begun: map[string]*Scenario{}, named: new(atomic.Int64), indexer: config.program("cdc-indexer"),
+		definition: filepath.Join("cdc-indexer", "pipelines", "events.index.yaml")}
 	if s.backlog, err = newBacklog(ctx, at); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
