@@ -117,7 +117,7 @@ func TestReport(t *testing.T) {
 	require.Contains(t, string(page), "| cdc-indexer / ceiling, docs/s | 0.85 (0.80–0.90) | ≥ 0.90 | **missed** |")
 	require.NotContains(t, string(page), "Freshness")
 	require.NotContains(t, string(page), "load average", "it was not noted")
-	require.Contains(t, string(page), "Without results so far: reindex, freshness, verify, eventapi, scaling, growth.")
+	require.Contains(t, string(page), "Without results so far: lean, reindex, freshness, verify, eventapi, scaling, growth.")
 	picture, err := os.ReadFile(filepath.Join(filepath.Dir(path), "page", "catchup-docs-s.svg"))
 	require.NoError(t, err)
 	require.Contains(t, string(picture), `width="68" height="16"`, "90 of 500, of 380 pixels")

@@ -14,7 +14,7 @@ type runCommand struct {
 	Only    []string `sep:"," placeholder:"NAME" help:"Measure these only: ceiling, catchup, lean, peers, reindex, freshness, verify, eventapi, scaling, growth. Default: all."`
 	Rounds  int      `default:"3" help:"How often everything is measured, in turns, after a round that is not counted."`
 	Events  int      `default:"100000" help:"Rows, and so events in the backlog."`
-	Sizes   []int    `sep:"," default:"10000,100000,300000" help:"Numbers of rows that reindex and catch-up are measured with, for growth: rates and memory."`
+	Sizes   []int    `sep:"," default:"10000,100000,1000000" help:"Numbers of rows that reindex and catch-up are measured with, for growth: rates and memory."`
 	Bytes   []int    `sep:"," default:"500,2000,16000" help:"Sizes of documents that catch-up is measured with, for growth."`
 	Seconds int      `default:"40" help:"How long a load of writes goes on: freshness, eventapi."`
 	Beside  []string `sep:"," placeholder:"FILE" type:"existingfile" help:"Other builds of cdc-indexer to measure catch-up with, in the same rounds: to hold two versions against each other."`

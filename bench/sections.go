@@ -82,8 +82,8 @@ var sections = []section{
 		scenario: growth, title: "Growth",
 		text: "Catching up and building anew with more rows, and catching up with 20,000 larger ones (fewer where the run has fewer rows).",
 		goals: []goal{
-			{what: "catch-up, memory with 300,000 / 10,000 rows", value: quantity{"cdc-indexer", "300,000", memory}, over: quantity{"cdc-indexer", "10,000", memory}, limit: 1.2},
-			{what: "reindex, memory with 300,000 / 10,000 rows", value: quantity{"reindex", "300,000", memory}, over: quantity{"reindex", "10,000", memory}, limit: 1.2},
+			{what: "catch-up, memory with 1,000,000 / 10,000 rows", value: quantity{"cdc-indexer", "1,000,000", memory}, over: quantity{"cdc-indexer", "10,000", memory}, limit: 1.2},
+			{what: "reindex, memory with 1,000,000 / 10,000 rows", value: quantity{"reindex", "1,000,000", memory}, over: quantity{"reindex", "10,000", memory}, limit: 1.2},
 		},
 		plots: []string{rate, memory},
 	},

@@ -33,8 +33,10 @@ func open(ctx context.Context, config *runCommand, at addresses, results *Result
 	if err != nil {
 		return nil, fmt.Errorf("make a folder: %w", err)
 	}
-	s := &system{config: config, at: at, es: newElastic(at.Elasticsearch), dir: dir, results: results, begun: map[string]*Scenario{}, named: new(atomic.Int64), indexer: config.program("cdc-indexer"),
-		definition: filepath.Join("cdc-indexer", "pipelines", "events.index.yaml")}
+	s := &system{
+		config: config, at: at, es: newElastic(at.Elasticsearch), dir: dir, results: results, begun: map[string]*Scenario{}, named: new(atomic.Int64),
+		indexer: config.program("cdc-indexer"), definition: filepath.Join("cdc-indexer", "pipelines", "events.index.yaml"),
+	}
 	if s.backlog, err = newBacklog(ctx, at); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
