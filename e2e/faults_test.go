@@ -98,6 +98,7 @@ type writes struct {
 
 func startWrites(t *testing.T) *writes {
 	t.Helper()
+	eventAPI(t) // here, where a test may be skipped
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &writes{cancel: cancel}
 	for n := range uint64(4) {

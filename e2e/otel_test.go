@@ -97,6 +97,7 @@ func start(t *testing.T, name string, environment ...string) (url string) {
 // pipelineOfItsOwn writes a pipeline file for the table's events with an index and a consumer group of that name.
 func pipelineOfItsOwn(t *testing.T, name string) string {
 	t.Helper()
+	server := elasticsearch(t)
 	path := filepath.Join(t.TempDir(), "pipeline.yaml")
 	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, `
 name: %[1]s
@@ -111,7 +112,7 @@ geo_points: [{field: location, latitude: latitude, longitude: longitude}]
 source: {messages: ticketing.message}
 `, name, filepath.Join(root(t), "cdc-indexer", "pipelines", "events.index.yaml")), 0o600))
 	cleanup(t, func(ctx context.Context) error {
-		_, _, err := call(ctx, http.MethodDelete, elasticsearch(t)+"/"+name+"-000001", nil, nil)
+		_, _, err := call(ctx, http.MethodDelete, server+"/"+name+"-000001", nil, nil)
 		return err
 	})
 	return path

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestTopicsOfChangesHaveEqualPartitions(t *testing.T) {
 	t.Parallel()
 	all := All()
-	require.Len(t, all, 4)
+	require.Len(t, all, 5)
 	for _, topic := range all[:3] {
 		require.Equal(t, 6, topic.Partitions, topic.Name)
 		require.Equal(t, (168 * time.Hour).Milliseconds(), topic.RetentionMillis, topic.Name)
