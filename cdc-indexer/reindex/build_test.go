@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,14 +21,12 @@ func TestABuildTakesTheLiveIndexsPlace(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.written("a", "1", "b", "1", "c", "1", "dead", "1")
 		s.written("dead", "")
-		copying, swapping := false, false
+		var copying, swapping atomic.Bool // several workers tell of their progress
 		result := s.run(func(phase reindex.Phase, _ int64) {
 			switch {
-			case phase == reindex.PhaseCopy && !copying: // what the snapshot does not hold
-				copying = true
+			case phase == reindex.PhaseCopy && copying.CompareAndSwap(false, true): // what the snapshot does not hold
 				s.written("a", "2", "b", "", "new", "1")
-			case phase == reindex.PhaseSwap && !swapping: // just before writes are held back
-				swapping = true
+			case phase == reindex.PhaseSwap && swapping.CompareAndSwap(false, true): // just before writes are held back
 				s.written("c", "3", "last", "1")
 				s.repairAway("orphan")
 			}
