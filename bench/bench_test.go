@@ -130,6 +130,7 @@ func TestCommandLineIsChecked(t *testing.T) {
 	for want, change := range map[string]func(*runCommand){
 		`--only: there is no "catch-up"`: func(c *runCommand) { c.Only = []string{"catch-up"} },
 		"--rounds":                       func(c *runCommand) { c.Rounds = 0 },
+		"--warm-ups":                     func(c *runCommand) { c.WarmUps = -1 },
 		"--events":                       func(c *runCommand) { c.Events = 1 },
 		"--sizes":                        func(c *runCommand) { c.Sizes = []int{1} },
 		"--bytes":                        func(c *runCommand) { c.Bytes = []int{1} },

@@ -12,7 +12,8 @@ import (
 // runCommand is the command line of a run.
 type runCommand struct {
 	Only    []string `sep:"," placeholder:"NAME" help:"Measure these only: ceiling, catchup, lean, peers, reindex, freshness, verify, eventapi, scaling, growth. Default: all."`
-	Rounds  int      `default:"3" help:"How often everything is measured, in turns, after a round that is not counted."`
+	Rounds  int      `default:"3" help:"How often everything is measured, in turns."`
+	WarmUps int      `default:"2" help:"Rounds before, which are not counted: Elasticsearch compiles its hot code for minutes."`
 	Events  int      `default:"100000" help:"Rows, and so events in the backlog."`
 	Sizes   []int    `sep:"," default:"10000,100000,1000000" help:"Numbers of rows that reindex and catch-up are measured with, for growth: rates and memory."`
 	Bytes   []int    `sep:"," default:"500,2000,16000" help:"Sizes of documents that catch-up is measured with, for growth."`
@@ -52,6 +53,7 @@ func (c *runCommand) Validate() error {
 		check(slices.Contains(everything, name), fmt.Sprintf("--only: there is no %q; there are %v", name, everything))
 	}
 	check(c.Rounds >= 1 && c.Rounds <= 100, "--rounds must be 1 to 100")
+	check(c.WarmUps >= 0 && c.WarmUps <= 100, "--warm-ups must be 0 to 100")
 	check(c.Events >= 1000 && c.Events <= 10_000_000, "--events must be 1000 to 10000000")
 	check(c.Seconds >= 2 && c.Seconds <= 3600, "--seconds must be 2 to 3600")
 	for _, size := range c.Sizes {

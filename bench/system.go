@@ -67,9 +67,9 @@ type contestant struct {
 // values are what was measured, by what it is called in the report.
 type values map[string]float64
 
-// rounds lets all contestants do their work in turns, as often as the configuration says, after a round that is not
+// rounds lets all contestants do their work in turns, as often as the configuration says, after some rounds that are not
 // counted: Elasticsearch has to compile its hot code, and the files have to be in memory. Each round begins with
-// another contestant. One that fails is out; the others go on.
+// another contestant, the first one with the first. One that fails is out; the others go on.
 func (s *system) rounds(ctx context.Context, scenario string, contestants ...contestant) error {
 	into, warm := s.begun[scenario]
 	if !warm {
@@ -86,12 +86,12 @@ func (s *system) rounds(ctx context.Context, scenario string, contestants ...con
 		s.begun[scenario] = into
 	}
 	out := map[int]bool{}
-	for round := range s.config.Rounds + 1 {
-		if round == 0 && warm {
+	for round := 1 - s.config.WarmUps; round <= s.config.Rounds; round++ { // up to 0 they are not counted
+		if round <= 0 && warm {
 			continue
 		}
 		for turn := range contestants {
-			at := (turn + round) % len(contestants)
+			at := (turn + max(round-1, 0)) % len(contestants)
 			if out[at] {
 				continue
 			}
@@ -116,7 +116,7 @@ func (s *system) rounds(ctx context.Context, scenario string, contestants ...con
 
 func say(scenario string, c contestant, round int, measured values, took time.Duration, err error) {
 	counted := fmt.Sprintf("round %d", round)
-	if round == 0 {
+	if round <= 0 {
 		counted = "warm-up"
 	}
 	fmt.Printf("%-9s %-8s %s %s: %s", scenario, counted, c.name, c.which, measured)
