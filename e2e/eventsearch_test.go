@@ -47,14 +47,27 @@ type foundPage struct {
 	After      *struct{ Searchable bool }
 }
 
-// searchEvents asks eventsearch.
+// searchEvents asks eventsearch. Where the answer is to come again later it does, some times: a server that has just
+// started may take longer for a search than eventsearch waits.
 func searchEvents(ctx context.Context, server string, query url.Values) (foundPage, error) {
+	const tries = 10
 	var page foundPage
-	status, body, err := call(ctx, http.MethodGet, server+"/events?"+query.Encode(), nil, nil)
-	if err != nil || status != http.StatusOK {
-		return page, fmt.Errorf("search %v: status %d: %w %s", query, status, err, body)
+	for try := 1; ; try++ {
+		status, header, body, err := callWithHeader(ctx, http.MethodGet, server+"/events?"+query.Encode(), nil, nil)
+		switch {
+		case err != nil:
+			return page, fmt.Errorf("search %v: %w", query, err)
+		case status == http.StatusOK:
+			return page, json.Unmarshal(body, &page)
+		case status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" || try == tries:
+			return page, fmt.Errorf("search %v: status %d: %s", query, status, body)
+		}
+		select {
+		case <-ctx.Done():
+			return page, ctx.Err()
+		case <-time.After(time.Second): // what eventsearch asks for
+		}
 	}
-	return page, json.Unmarshal(body, &page)
 }
 
 // Who writes and searches at once with the write's token is never shown what was before, however many do so.
