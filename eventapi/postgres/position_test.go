@@ -23,13 +23,7 @@ func TestPositionsLieBetweenTheChangesOfARow(t *testing.T) {
 	t.Parallel()
 	store, url := open(t)
 	conn := superuser(t, url)
-	slot := testenv.Name(t)
-	_, err := conn.Exec(t.Context(), "SELECT pg_create_logical_replication_slot($1, 'pgoutput')", slot)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := conn.Exec(context.Background(), "SELECT pg_drop_replication_slot($1)", slot)
-		require.NoError(t, err)
-	})
+	slot := logicalSlot(t, conn)
 	stop := writeOthers(t, store)
 
 	id := someID()
@@ -60,6 +54,19 @@ func TestPositionsLieBetweenTheChangesOfARow(t *testing.T) {
 			require.Less(t, records[n-1], positions[n], "write %d", n)
 		}
 	}
+}
+
+// logicalSlot makes a slot that keeps the log from here on, and returns its name.
+func logicalSlot(t *testing.T, conn *pgx.Conn) string {
+	t.Helper()
+	slot := testenv.Name(t)
+	_, err := conn.Exec(t.Context(), "SELECT pg_create_logical_replication_slot($1, 'pgoutput')", slot)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := conn.Exec(context.Background(), "SELECT pg_drop_replication_slot($1)", slot)
+		require.NoError(t, err)
+	})
+	return slot
 }
 
 // writeOthers writes other rows until the returned function is called.

@@ -8,14 +8,14 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// TracePrefix is the prefix of the logical decoding messages that carry a write's trace; connectors/events.json lets
+// tracePrefix is the prefix of the logical decoding messages that carry a write's trace; connectors/events.json lets
 // only these through.
-const TracePrefix = "traceparent"
+const tracePrefix = "traceparent"
 
 // emitTrace puts the trace of a write into the log, as a message of the write's own transaction: it is there when the
 // write is, and whoever reads the log finds both under one transaction id. The table needs no column for it, and a
 // delete carries its own trace and not that of the write before.
-const emitTrace = "SELECT pg_logical_emit_message(true, '" + TracePrefix + "', $1)"
+const emitTrace = "SELECT pg_logical_emit_message(true, '" + tracePrefix + "', $1)"
 
 // queueTrace adds the message to a batch. A request that is not traced, or not sampled, adds nothing.
 func queueTrace(ctx context.Context, batch *pgx.Batch) {

@@ -10,7 +10,6 @@ import (
 
 	"ticketing/eventapi/event"
 	"ticketing/eventapi/idempotency"
-	"ticketing/internal/testenv"
 )
 
 // traced returns a context within a trace.
@@ -28,13 +27,7 @@ func TestAWriteCarriesItsTrace(t *testing.T) {
 	t.Parallel()
 	store, url := open(t)
 	conn := superuser(t, url)
-	slot := testenv.Name(t)
-	_, err := conn.Exec(t.Context(), "SELECT pg_create_logical_replication_slot($1, 'pgoutput')", slot)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := conn.Exec(context.Background(), "SELECT pg_drop_replication_slot($1)", slot)
-		require.NoError(t, err)
-	})
+	slot := logicalSlot(t, conn)
 	render := func([]event.Event, event.Position) (idempotency.Answer, error) {
 		return idempotency.Answer{Status: 201, Headers: map[string]string{}, Body: []byte("{}")}, nil
 	}
@@ -79,7 +72,7 @@ func TestAWriteCarriesItsTrace(t *testing.T) {
 		}
 		require.Equal(t, want, nextTransaction(t, conn, slot), write.name)
 	}
-	_, _, err = store.Create(traced(t, trace.FlagsSampled), []event.New{{ID: &chosen, Fields: fields("x")}})
+	_, _, err := store.Create(traced(t, trace.FlagsSampled), []event.New{{ID: &chosen, Fields: fields("x")}})
 	require.NoError(t, err)
 	require.Equal(t, "MI", nextTransaction(t, conn, slot))
 	_, _, err = store.Create(traced(t, trace.FlagsSampled), []event.New{{ID: &chosen, Fields: fields("x")}})
