@@ -62,11 +62,7 @@ func (t *traces) join(config *consumer.Config) []func(context.Context) {
 func (t *traces) handled(ctx context.Context, changes []consumer.Handled) {
 	converted := make([]spans.Change, len(changes))
 	for n, c := range changes {
-		converted[n] = spans.Change{
-			Key: c.Change.Key, Order: c.Change.Order, Op: c.Change.Op, Transaction: c.Change.Transaction,
-			Topic: c.Topic, Partition: c.Partition, Offset: c.Offset, Result: c.Result,
-			Committed: c.Change.CommittedAt, Written: c.Written, Taken: c.Taken, Answered: c.Answered, Searchable: c.Searchable,
-		}
+		converted[n] = spans.Change(c)
 	}
 	t.joiner.Done(ctx, converted)
 }

@@ -21,16 +21,12 @@ import (
 // Change is a change that the indexer is done with, and when it got how far. The times are those of the clocks of
 // Postgres, Kafka Connect and the indexer, in this order.
 type Change struct {
-	Key         string
-	Order       change.Order
-	Op          change.Op
-	Transaction int64
-	Topic       string
-	Partition   int
-	Offset      int64
-	Result      change.Result
+	Change    change.Change // without its document
+	Result    change.Result
+	Topic     string
+	Partition int
+	Offset    int64
 
-	Committed  time.Time // in Postgres
 	Written    time.Time // to the topic
 	Taken      time.Time // for the index
 	Answered   time.Time // by Elasticsearch
@@ -97,12 +93,12 @@ func (j *Joiner) Done(ctx context.Context, changes []Change) {
 	defer j.mu.Unlock()
 	now := time.Now()
 	for _, c := range changes {
-		if parent, known := j.traces[c.Transaction]; known {
+		if parent, known := j.traces[c.Change.Transaction]; known {
 			j.record(ctx, parent, c)
 			continue
 		}
-		j.waiting[c.Transaction] = append(j.waiting[c.Transaction], c)
-		j.since = append(j.since, arrival{c.Transaction, now})
+		j.waiting[c.Change.Transaction] = append(j.waiting[c.Change.Transaction], c)
+		j.since = append(j.since, arrival{c.Change.Transaction, now})
 	}
 	for len(j.since) > maxWaiting || len(j.since) > 0 && now.Sub(j.since[0].at) > patience {
 		delete(j.waiting, j.since[0].transaction)
@@ -118,13 +114,13 @@ func (j *Joiner) record(ctx context.Context, parent trace.SpanContext, c Change)
 		attribute.String("messaging.destination.name", c.Topic),
 		attribute.String("messaging.destination.partition.id", strconv.Itoa(c.Partition)),
 		attribute.Int64("messaging.kafka.offset", c.Offset),
-		attribute.String("messaging.kafka.message.key", c.Key),
-		attribute.Int64("cdc.version", c.Order.Version),
-		attribute.Int64("cdc.lsn", c.Order.LSN),
-		attribute.Int64("cdc.transaction", c.Transaction),
-		attribute.String("cdc.operation", c.Op.String()),
+		attribute.String("messaging.kafka.message.key", c.Change.Key),
+		attribute.Int64("cdc.version", c.Change.Order.Version),
+		attribute.Int64("cdc.lsn", c.Change.Order.LSN),
+		attribute.Int64("cdc.transaction", c.Change.Transaction),
+		attribute.String("cdc.operation", c.Change.Op.String()),
 	)
-	ctx, sent := j.tracer.Start(ctx, "send "+c.Topic, trace.WithSpanKind(trace.SpanKindProducer), trace.WithTimestamp(c.Committed), message)
+	ctx, sent := j.tracer.Start(ctx, "send "+c.Topic, trace.WithSpanKind(trace.SpanKindProducer), trace.WithTimestamp(c.Change.CommittedAt), message)
 	sent.End(trace.WithTimestamp(c.Written))
 
 	ctx, processed := j.tracer.Start(ctx, "process "+c.Topic, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithTimestamp(c.Written), message)

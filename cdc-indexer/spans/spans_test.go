@@ -39,9 +39,11 @@ func after(ms int) time.Time { return begun.Add(time.Duration(ms) * time.Millise
 
 func handled(transaction int64, outcome change.Outcome) spans.Change {
 	return spans.Change{
-		Key: "a", Order: change.Order{Version: 16, LSN: 8}, Op: change.Upsert, Transaction: transaction,
+		Change: change.Change{
+			Key: "a", Order: change.Order{Version: 16, LSN: 8}, Op: change.Upsert, CommittedAt: after(0), Transaction: transaction,
+		},
 		Topic: "event-updated", Partition: 3, Offset: 42, Result: change.Result{Outcome: outcome},
-		Committed: after(0), Written: after(10), Taken: after(20), Answered: after(30), Searchable: after(40),
+		Written: after(10), Taken: after(20), Answered: after(30), Searchable: after(40),
 	}
 }
 
