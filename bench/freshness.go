@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,10 +35,17 @@ func (s *system) freshness(ctx context.Context, documents int) error {
 	if err != nil {
 		return err
 	}
-	return s.rounds(ctx, freshness,
-		contestant{name: "at rest", measure: func(ctx context.Context) (values, error) { return s.fresh(ctx, documents, rows, true) }},
-		contestant{name: "during catch-up", measure: func(ctx context.Context) (values, error) { return s.fresh(ctx, documents, rows, false) }},
-	)
+	both := func(s *system, prefix string) []contestant {
+		return []contestant{
+			{name: prefix + "at rest", measure: func(ctx context.Context) (values, error) { return s.fresh(ctx, documents, rows, true) }},
+			{name: prefix + "during catch-up", measure: func(ctx context.Context) (values, error) { return s.fresh(ctx, documents, rows, false) }},
+		}
+	}
+	all := both(s, "")
+	for _, build := range s.config.Beside {
+		all = append(all, both(s.with(build), filepath.Base(build)+" ")...)
+	}
+	return s.rounds(ctx, freshness, all...)
 }
 
 func (s *system) someRows(ctx context.Context) ([]string, error) {
