@@ -60,6 +60,7 @@ func TestBadConfigurationIsRefusedByName(t *testing.T) {
 		"--kafka-brokers":         run("--kafka-brokers", "localhost"),
 		"--fetch-bytes":           run("--fetch-bytes", "5"),
 		"--concurrency":           run("--concurrency", "0"),
+		"--refresh-share":         run("--refresh-share", "0"),
 		"--session-timeout":       run("--session-timeout", "1s"),
 		"--drain-timeout":         run("--drain-timeout", "1m"),
 		"--operator-token":        run("--operator-token", "two words"),

@@ -29,6 +29,7 @@ type runCommand struct {
 	Pprof          string             `help:"Address of /debug/pprof, for CPU and memory profiles. Empty: none." env:"CDC_INDEXER_PPROF"`
 	FetchBytes     int                `help:"How many bytes, as Kafka keeps them, to ask for in one fetch of one partition. Two such fetches a partition are in memory at the most, uncompressed." default:"114688" env:"CDC_INDEXER_FETCH_BYTES"`
 	Concurrency    int                `help:"Bulk requests under way at the same time." default:"3" env:"CDC_INDEXER_CONCURRENCY"`
+	RefreshShare   float64            `help:"Which share of the time Elasticsearch may spend at most on making new changes searchable: more is fresher, less leaves more to searches." default:"0.8" env:"CDC_INDEXER_REFRESH_SHARE"`
 	SessionTimeout time.Duration      `help:"How long Kafka waits for a silent member before its partitions go to others." default:"10s" env:"CDC_INDEXER_SESSION_TIMEOUT"`
 	PurgeInterval  time.Duration      `help:"How often to remove tombstones that no message left in the topics can need; 0 is never." default:"1h" env:"CDC_INDEXER_PURGE_INTERVAL"`
 	PurgeMargin    time.Duration      `help:"How much older than the oldest message left in the topics a tombstone must be." default:"24h" env:"CDC_INDEXER_PURGE_MARGIN"`
@@ -42,6 +43,7 @@ func (c *runCommand) Validate() error {
 		c.validate(),
 		mustBe(c.FetchBytes >= 1<<10 && c.FetchBytes <= 64<<20, "fetch-bytes", "1 KiB to 64 MiB"),
 		mustBe(c.Concurrency >= 1 && c.Concurrency <= 64, "concurrency", "1 to 64"),
+		mustBe(c.RefreshShare >= 0.01 && c.RefreshShare <= 1, "refresh-share", "0.01 to 1"),
 		mustBe(c.SessionTimeout >= 6*time.Second && c.SessionTimeout <= 5*time.Minute, "session-timeout", "6s to 5m, the brokers' default limits"),
 		mustBe(c.DrainTimeout > 0 && c.DrainTimeout < c.SessionTimeout, "drain-timeout", "above 0 and below --session-timeout, or the group gives up on a member that drains"),
 		mustBe(fitsHeader(c.OperatorToken), "operator-token", "printable ASCII without spaces, as it travels in a header"),
@@ -72,7 +74,7 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	}
 	defer client.Close()
 	writer := elastic.NewWriter(client, p.Index.WriteAlias, metrics.elastic)
-	refresher := elastic.NewRefresher(client, p.Index.WriteAlias, metrics.elastic, logger)
+	refresher := elastic.NewRefresher(client, p.Index.WriteAlias, c.RefreshShare, metrics.elastic, logger)
 	letters := deadletter.NewQueue(c.KafkaBrokers, p.DeadLetterTopic, p.Name).AtEpoch(p.Epoch)
 	defer func() { _ = letters.Close() }()
 

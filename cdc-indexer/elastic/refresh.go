@@ -13,12 +13,13 @@ import (
 // Refresher makes written documents searchable soon, without letting refreshes eat up the server.
 //
 // A refresh costs Elasticsearch work that grows with what was written since the last one. So the Refresher pauses
-// after each for as long as it took: with light traffic a refresh takes some milliseconds and every write is
+// after each, the longer the longer it took: with light traffic a refresh takes some milliseconds and every write is
 // searchable almost at once. Under a load that makes the indexer fall behind nothing is fresh any more, and the
 // index's own refresh_interval takes over: see RequestLater.
 type Refresher struct {
 	client  *Client
 	alias   string
+	share   float64
 	metrics *Metrics
 	logger  *slog.Logger
 
@@ -28,10 +29,6 @@ type Refresher struct {
 	waiting []func()
 }
 
-// Share of the time that may go into refreshes: one part in pauseFactor+1. With 4 in the place of 1 a change was
-// searchable after 500 ms where it took 250 (median of 100 changes a second on two busy cores).
-const pauseFactor = 1
-
 // laterPause is how long a refresh that nobody is in a hurry for waits for one that somebody is in a hurry for. The index
 // refreshes by itself meanwhile: this is for one that is told not to.
 const laterPause = 5 * time.Second
@@ -40,10 +37,11 @@ const laterPause = 5 * time.Second
 // dropped: they only measure.
 const maxWaiting = 4096
 
-// NewRefresher returns a Refresher of the index behind alias; Run does the work.
-func NewRefresher(client *Client, alias string, metrics *Metrics, logger *slog.Logger) *Refresher {
+// NewRefresher returns a Refresher of the index behind alias; Run does the work. Not more than that share of the time, above
+// 0 and up to 1, goes into refreshes.
+func NewRefresher(client *Client, alias string, share float64, metrics *Metrics, logger *slog.Logger) *Refresher {
 	return &Refresher{
-		client: client, alias: alias, metrics: metrics, logger: logger,
+		client: client, alias: alias, share: share, metrics: metrics, logger: logger,
 		soon: make(chan struct{}, 1), later: make(chan struct{}, 1),
 	}
 }
@@ -73,10 +71,15 @@ func (r *Refresher) Run(ctx context.Context) {
 	for r.await(ctx) {
 		start := time.Now()
 		r.refresh(ctx)
-		if wait(ctx, pauseFactor*time.Since(start)) != nil {
+		if wait(ctx, r.pause(time.Since(start))) != nil {
 			return
 		}
 	}
+}
+
+// pause returns how long to wait after a refresh that took so long.
+func (r *Refresher) pause(took time.Duration) time.Duration {
+	return time.Duration(float64(took) * (1/r.share - 1))
 }
 
 // await returns when a refresh is due, with false when ctx has ended.

@@ -420,7 +420,7 @@ func TestRefresherMakesWritesSearchable(t *testing.T) {
 func refreshes(t *testing.T, request func(*elastic.Refresher, func())) {
 	t.Helper()
 	x := newIndex(t).create() // refresh_interval -1: nothing else refreshes
-	refresher := elastic.NewRefresher(x.client, x.names.WriteAlias, elastic.NewMetrics(prometheus.NewRegistry()), discard())
+	refresher := elastic.NewRefresher(x.client, x.names.WriteAlias, 0.8, elastic.NewMetrics(prometheus.NewRegistry()), discard())
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { refresher.Run(ctx) })
