@@ -27,10 +27,11 @@ type Config struct {
 	Brokers []string
 	Group   string
 	Topics  []string // all with the same number of partitions
-	// FetchBytes is how much is asked for in one fetch of one partition. At most two such fetches a partition are
-	// in memory, one waiting and one being applied; a single larger message still comes through.
+	// FetchBytes is how much is asked for in one fetch of one partition of one topic. One such fetch of each is in memory
+	// at the most, waiting or being applied; a single larger message still comes through.
 	FetchBytes int
-	// Concurrency is how many batches are applied at the same time.
+	// Concurrency is how many chunks are applied at the same time. As many more may be, with changes behind which nothing
+	// waits: new ones do not queue behind a backlog, and are few.
 	Concurrency int
 	// SessionTimeout is how long the group waits for a member that does not answer before its partitions go to
 	// others.
@@ -87,6 +88,7 @@ type Consumer struct {
 	metrics     *Metrics
 	logger      *slog.Logger
 	slots       chan struct{} // Config.Concurrency of them
+	express     chan struct{} // as many more, for what is fresh
 	status      status
 }
 
@@ -113,6 +115,7 @@ func New(config Config, decode Decode, applier Applier, refresher Refresher, dea
 		metrics:     metrics,
 		logger:      logger,
 		slots:       make(chan struct{}, config.Concurrency),
+		express:     make(chan struct{}, config.Concurrency),
 	}
 }
 
@@ -166,26 +169,27 @@ func (c *Consumer) consume(ctx context.Context, group *kafka.ConsumerGroup) {
 	}
 }
 
-// start gives every partition number of this generation to a lane of its own. The lanes belong to the generation:
-// it waits for all of them to end before it takes part in a rebalance or closes.
+// start gives every partition of this generation to a lane of its own. The lanes belong to the generation: it waits for
+// all of them to end before it takes part in a rebalance or closes.
 func (c *Consumer) start(generation *kafka.Generation) {
 	c.metrics.lag.Reset() // of partitions that others have now
-	lanes := make(map[int][]source)
+	lanes := make([]*lane, 0, len(c.config.Topics))
+	numbers := map[int]bool{}
 	for topic, partitions := range generation.Assignments {
 		for _, assigned := range partitions {
 			f := &fetcher{
 				partition: c.partition(topic, assigned.ID), consumer: c, offset: assigned.Offset,
 				behind: &behind{lag: c.metrics.lag.WithLabelValues(topic, strconv.Itoa(assigned.ID)), committed: assigned.Offset},
 			}
-			lanes[assigned.ID] = append(lanes[assigned.ID], f.run)
+			lanes = append(lanes, &lane{consumer: c, commit: generation.CommitOffsets, source: f})
+			numbers[assigned.ID] = true
 		}
 	}
-	numbers := slices.Sorted(maps.Keys(lanes))
-	c.logger.Info("partitions assigned", "generation", generation.ID, "partitions", numbers)
-	c.status.joined(generation.ID, numbers)
-	c.metrics.assigned.Set(float64(len(numbers)))
-	for _, sources := range lanes {
-		l := &lane{consumer: c, commit: generation.CommitOffsets, sources: sources}
+	assigned := slices.Sorted(maps.Keys(numbers))
+	c.logger.Info("partitions assigned", "generation", generation.ID, "partitions", assigned)
+	c.status.joined(generation.ID, assigned)
+	c.metrics.assigned.Set(float64(len(assigned)))
+	for _, l := range lanes {
 		generation.Start(l.run)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -317,6 +318,29 @@ func TestNothingIsCommittedBeforeItIsApplied(t *testing.T) {
 	g.waitCommitted(0, 0, 5)
 	g.waitLag(0)
 	require.Equal(t, generation, c.Status().Generation)
+}
+
+// A backlog of creates must not make updates wait, although both topics have the same rows in the same partitions.
+func TestTopicsDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t).createTopics()
+	release, held := make(chan struct{}), make(chan struct{})
+	var second atomic.Bool
+	g.hold = func(context.Context) error {
+		if !second.Swap(true) {
+			close(held)
+			<-release
+		}
+		return nil
+	}
+	g.start("a")
+	g.produce(0, 0, "created")
+	<-held
+	g.produce(1, 0, "updated")
+	g.waitCommitted(1, 0, 1)
+	require.Error(t, g.has("created")(t.Context()))
+	close(release)
+	g.waitCommitted(0, 0, 1)
 }
 
 func TestWhatWasNotCommittedComesAgain(t *testing.T) {

@@ -29,9 +29,8 @@ type chunk struct {
 	behind    *behind
 }
 
-// run sends chunks until ctx ends. It has at most one chunk in its hands: as long as that is not taken it does not
-// fetch, which is all the back pressure there is.
-func (f *fetcher) run(ctx context.Context, chunks chan<- chunk) {
+// next waits for messages, and goes on behind them the next time.
+func (f *fetcher) next(ctx context.Context) (chunk, bool) {
 	pause := newPause()
 	for ctx.Err() == nil {
 		fetched, err := f.fetch(ctx)
@@ -45,26 +44,24 @@ func (f *fetcher) run(ctx context.Context, chunks chan<- chunk) {
 		pause.Reset()
 		f.consumer.status.trouble(f.name(), nil)
 		f.behind.written(fetched.end)
-		if len(fetched.messages) == 0 {
-			continue
+		if len(fetched.messages) > 0 {
+			f.offset = fetched.next
+			return fetched, true
 		}
-		f.hand(ctx, fetched, chunks)
 	}
+	return chunk{}, false
 }
 
-// hand waits until the chunk is taken. Meanwhile nothing is fetched, so it looks from time to time how far the log
-// has grown: the lag must not stand still while the index does.
-func (f *fetcher) hand(ctx context.Context, fetched chunk, chunks chan<- chunk) {
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
+// look asks from time to time how far the log has grown, since nothing is fetched while a chunk is under way: the lag must
+// not stand still while the index does.
+func (f *fetcher) look(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
 	for {
 		select {
-		case chunks <- fetched:
-			f.offset = fetched.next
-			return
 		case <-ctx.Done():
 			return
-		case <-look.C:
+		case <-tick.C:
 			if _, end, err := f.bounds(ctx); err == nil {
 				f.behind.written(end)
 			}
@@ -72,7 +69,7 @@ func (f *fetcher) hand(ctx context.Context, fetched chunk, chunks chan<- chunk) 
 	}
 }
 
-// lookEvery is how often a partition that waits looks at the end of its log.
+// lookEvery is how often a partition that does not get on looks at the end of its log.
 const lookEvery = 2 * time.Second
 
 func (f *fetcher) fetch(ctx context.Context) (chunk, error) {

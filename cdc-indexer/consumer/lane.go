@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -13,105 +12,92 @@ import (
 	"ticketing/cdc-indexer/change"
 )
 
-// lane takes one partition number of all topics through decode, apply and commit, one batch after the other. While
-// a batch is under way the next one gathers, so batches grow with the load by themselves.
+// lane takes one partition of one topic through fetch, decode, apply and commit, one chunk after the other. While one is
+// under way more messages gather at the broker, so chunks grow with the load by themselves.
 type lane struct {
 	consumer *Consumer
 	commit   func(map[string]map[int]int64) error
-	sources  []source
+	source   source
 }
 
-// source sends chunks of one partition of one topic until ctx ends.
-type source func(ctx context.Context, chunks chan<- chunk)
+// source is one partition of one topic; see fetcher.
+type source interface {
+	// next waits for the next messages; false when ctx has ended.
+	next(ctx context.Context) (chunk, bool)
+	// look keeps the lag up to date until ctx ends.
+	look(ctx context.Context)
+}
 
-// run works until ctx ends, which is when the partition is taken away or the program stops; a batch under way is
+// run works until ctx ends, which is when the partition is taken away or the program stops; a chunk under way is
 // finished within Config.DrainTimeout.
 func (l *lane) run(ctx context.Context) {
-	chunks := make(chan chunk)
-	var fetching sync.WaitGroup
-	defer fetching.Wait()
-	// The sources end with the lane, also when it gives up and ctx goes on: only its return ends the generation.
-	running, stop := context.WithCancel(ctx)
-	defer stop()
-	for _, fetch := range l.sources {
-		fetching.Go(func() { fetch(running, chunks) })
-	}
-
 	working, cancel := withGrace(ctx, l.consumer.config.DrainTimeout)
 	defer cancel()
 	for {
-		select {
-		case <-ctx.Done():
+		fetched, found := l.source.next(ctx)
+		if !found {
 			return
-		case first := <-chunks:
-			if err := l.work(working, gather(first, chunks)); err != nil {
-				l.giveUp(ctx, err)
-				return // ends the generation; the next one starts at what was committed
-			}
 		}
-	}
-}
-
-// gather adds what the other topics have ready by now.
-func gather(first chunk, chunks <-chan chunk) []chunk {
-	batch := []chunk{first}
-	for {
-		select {
-		case next := <-chunks:
-			batch = append(batch, next)
-		default:
-			return batch
+		if err := l.work(working, fetched); err != nil {
+			l.giveUp(ctx, err)
+			return // ends the generation, also when ctx goes on; the next one starts at what was committed
 		}
 	}
 }
 
 func (l *lane) giveUp(ctx context.Context, err error) {
 	if ctx.Err() != nil {
-		l.consumer.logger.DebugContext(ctx, "batch given up, it will come again", "error", err)
+		l.consumer.logger.DebugContext(ctx, "chunk given up, it will come again", "error", err)
 		return
 	}
 	l.consumer.status.trouble("group", err)
-	l.consumer.logger.WarnContext(ctx, "batch given up, it will come again", "error", err)
+	l.consumer.logger.WarnContext(ctx, "chunk given up, it will come again", "error", err)
 }
 
-// work brings one batch into the index or among the dead letters, and commits it.
-func (l *lane) work(ctx context.Context, batch []chunk) error {
-	if err := l.consumer.process(ctx, batch); err != nil {
+// work brings one chunk into the index or among the dead letters, and commits it.
+func (l *lane) work(ctx context.Context, fetched chunk) error {
+	underWay, done := context.WithCancel(ctx)
+	var looking sync.WaitGroup
+	looking.Go(func() { l.source.look(underWay) })
+	defer looking.Wait()
+	defer done()
+
+	if err := l.consumer.process(ctx, fetched); err != nil {
 		return err
 	}
-	offsets := make(map[string]map[int]int64, len(batch))
-	for _, c := range batch {
-		if offsets[c.topic] == nil {
-			offsets[c.topic] = make(map[int]int64, 1)
-		}
-		offsets[c.topic][c.partition] = max(offsets[c.topic][c.partition], c.next)
-	}
-	if err := l.commit(offsets); err != nil {
+	if err := l.commit(map[string]map[int]int64{fetched.topic: {fetched.partition: fetched.next}}); err != nil {
 		return fmt.Errorf("commit offsets: %w", err)
 	}
-	for _, c := range batch {
-		c.behind.done(c.next)
-	}
+	fetched.behind.done(fetched.next)
 	return nil
 }
 
-// process returns nil when every message of the batch has been applied, was stale, carried no change, or is in the
+// process returns nil when every message of the chunk has been applied, was stale, carried no change, or is in the
 // dead-letter topic.
-func (c *Consumer) process(ctx context.Context, batch []chunk) error {
-	done, letters, err := c.apply(ctx, batch)
+func (c *Consumer) process(ctx context.Context, fetched chunk) error {
+	done, letters, err := c.apply(ctx, fetched)
 	if err != nil {
 		return err
 	}
 	if err := c.bury(ctx, letters); err != nil {
 		return err
 	}
-	if len(done.changes) > 0 {
-		c.refreshAfter(batch, c.report(ctx, done, c.observe(done.changes, done.results)))
+	if len(done.changes) == 0 {
+		return nil
+	}
+	searchable := c.report(ctx, done, c.observe(done.changes, done.results))
+	if fetched.fresh() {
+		c.refresher.Request(searchable)
+	} else {
+		c.refresher.RequestLater(searchable)
 	}
 	return nil
 }
 
-// applied is what has become of a batch's changes: the three lists go together.
+// fresh says whether nothing was waiting behind the messages: then they are new, and not of a backlog.
+func (c chunk) fresh() bool { return c.next >= c.end }
+
+// applied is what has become of a chunk's changes: the three lists go together.
 type applied struct {
 	messages []kafka.Message
 	changes  []change.Change
@@ -119,17 +105,16 @@ type applied struct {
 	taken    time.Time // when their turn came
 }
 
-// apply brings a batch into the index. Of those that wait for their turn only the messages are in memory, and no documents
+// apply brings a chunk into the index. Of those that wait for their turn only the messages are in memory, and no documents
 // and no request yet.
-func (c *Consumer) apply(ctx context.Context, batch []chunk) (done applied, letters []Letter, err error) {
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return applied{}, nil, fmt.Errorf("waiting to apply: %w", ctx.Err())
+func (c *Consumer) apply(ctx context.Context, fetched chunk) (done applied, letters []Letter, err error) {
+	release, err := c.takeTurn(ctx, fetched.fresh())
+	if err != nil {
+		return applied{}, nil, err
 	}
+	defer release()
 	done.taken = time.Now()
-	done.messages, done.changes, letters = c.decodeAll(batch)
+	done.messages, done.changes, letters = c.decodeAll(fetched)
 	if len(done.changes) == 0 {
 		return applied{}, letters, nil
 	}
@@ -145,41 +130,41 @@ func (c *Consumer) apply(ctx context.Context, batch []chunk) (done applied, lett
 	return done, letters, nil
 }
 
-func (c *Consumer) refreshAfter(batch []chunk, searchable func()) {
-	if slices.ContainsFunc(batch, chunk.fresh) {
-		c.refresher.Request(searchable)
-		return
+// takeTurn waits for one of Config.Concurrency turns. There are as many more for what is fresh, so that new changes do not
+// queue behind the backlog of another topic.
+func (c *Consumer) takeTurn(ctx context.Context, fresh bool) (release func(), err error) {
+	var express chan struct{} // nil: never ready
+	if fresh {
+		express = c.express
 	}
-	c.refresher.RequestLater(searchable)
+	select {
+	case c.slots <- struct{}{}:
+		return func() { <-c.slots }, nil
+	case express <- struct{}{}:
+		return func() { <-express }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting to apply: %w", ctx.Err())
+	}
 }
 
-// fresh says whether nothing was waiting behind its messages: then they are new, and not of a backlog.
-func (c chunk) fresh() bool { return c.next >= c.end }
-
 // decodeAll returns the changes with their messages, and the messages that are none.
-func (c *Consumer) decodeAll(batch []chunk) ([]kafka.Message, []change.Change, []Letter) {
-	size := 0
-	for _, part := range batch {
-		size += len(part.messages)
-	}
-	messages := make([]kafka.Message, 0, size)
-	changes := make([]change.Change, 0, size)
+func (c *Consumer) decodeAll(fetched chunk) ([]kafka.Message, []change.Change, []Letter) {
+	messages := make([]kafka.Message, 0, len(fetched.messages))
+	changes := make([]change.Change, 0, len(fetched.messages))
 	var letters []Letter
-	for _, part := range batch {
-		c.metrics.consumed.WithLabelValues(part.topic).Add(float64(len(part.messages)))
-		for _, message := range part.messages {
-			decoded, err := c.decode(message.Key, message.Value)
-			var rejection *change.Rejection
-			switch {
-			case err == nil:
-				messages, changes = append(messages, message), append(changes, decoded)
-			case errors.Is(err, change.ErrNoChange):
-				c.metrics.ignored.Inc()
-			case errors.As(err, &rejection):
-				letters = append(letters, Letter{Message: message, Rejection: *rejection})
-			default: // a decoder has only these two ways to refuse; anything else must not pass in silence either
-				letters = append(letters, Letter{Message: message, Rejection: change.Rejection{Reason: "undecodable", Detail: err.Error()}})
-			}
+	c.metrics.consumed.WithLabelValues(fetched.topic).Add(float64(len(fetched.messages)))
+	for _, message := range fetched.messages {
+		decoded, err := c.decode(message.Key, message.Value)
+		var rejection *change.Rejection
+		switch {
+		case err == nil:
+			messages, changes = append(messages, message), append(changes, decoded)
+		case errors.Is(err, change.ErrNoChange):
+			c.metrics.ignored.Inc()
+		case errors.As(err, &rejection):
+			letters = append(letters, Letter{Message: message, Rejection: *rejection})
+		default: // a decoder has only these two ways to refuse; anything else must not pass in silence either
+			letters = append(letters, Letter{Message: message, Rejection: change.Rejection{Reason: "undecodable", Detail: err.Error()}})
 		}
 	}
 	return messages, changes, letters

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"ticketing/cdc-indexer/change"
@@ -30,6 +32,15 @@ func (everythingApplied) RequestLater(func()) {}
 
 func (everythingApplied) Put(context.Context, []Letter) error { return nil }
 
+// oneMessage gives the same message for ever.
+type oneMessage struct{}
+
+func (oneMessage) next(ctx context.Context) (chunk, bool) {
+	return chunk{topic: "t", messages: []kafka.Message{{Value: []byte("k")}}, next: 1, behind: &behind{}}, ctx.Err() == nil
+}
+
+func (oneMessage) look(ctx context.Context) { <-ctx.Done() }
+
 // A lane that cannot commit must end although its context goes on: the library ends the generation, and begins
 // another at what was committed, only when one of its functions returns.
 func TestALaneThatCannotCommitEnds(t *testing.T) {
@@ -43,10 +54,7 @@ func TestALaneThatCannotCommitEnds(t *testing.T) {
 		l := &lane{
 			consumer: c,
 			commit:   func(map[string]map[int]int64) error { return refused },
-			sources: []source{func(ctx context.Context, chunks chan<- chunk) {
-				chunks <- chunk{topic: "t", messages: []kafka.Message{{Value: []byte("k")}}, next: 1, behind: &behind{}}
-				<-ctx.Done()
-			}},
+			source:   oneMessage{},
 		}
 		ended := make(chan struct{})
 		go func() {
@@ -79,14 +87,12 @@ func TestRefreshesInABacklogDoNotHurry(t *testing.T) {
 	}
 	messages := []kafka.Message{{Value: []byte("k")}}
 	for name, test := range map[string]struct {
-		batch []chunk
-		asked []string
+		fetched chunk
+		asked   []string
 	}{
-		"at the end":               {[]chunk{{messages: messages, next: 5, end: 5}}, []string{"soon"}},
-		"more is waiting":          {[]chunk{{messages: messages, next: 5, end: 6}}, []string{"later"}},
-		"more in one of two":       {[]chunk{{messages: messages, next: 5, end: 5}, {messages: messages, next: 1, end: 9}}, []string{"soon"}},
-		"nothing for the index":    {[]chunk{{messages: []kafka.Message{{}}, next: 5, end: 5}}, nil},
-		"nothing that was fetched": {nil, nil},
+		"at the end":            {chunk{messages: messages, next: 5, end: 5}, []string{"soon"}},
+		"more is waiting":       {chunk{messages: messages, next: 5, end: 6}, []string{"later"}},
+		"nothing for the index": {chunk{messages: []kafka.Message{{}}, next: 5, end: 5}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -94,8 +100,52 @@ func TestRefreshesInABacklogDoNotHurry(t *testing.T) {
 			var refresher refreshes
 			c := New(Config{Brokers: []string{"localhost:1"}, Concurrency: 1}, decode, parts, &refresher, parts,
 				NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
-			require.NoError(t, c.process(t.Context(), test.batch))
+			require.NoError(t, c.process(t.Context(), test.fetched))
 			require.Equal(t, test.asked, refresher.asked)
 		})
 	}
+}
+
+// heldUp applies nothing before it is let go, but says what it has been given.
+type heldUp struct {
+	everythingApplied
+	given chan string
+	letGo chan struct{}
+}
+
+func (h heldUp) Apply(ctx context.Context, changes []change.Change) ([]change.Result, error) {
+	h.given <- changes[0].Key
+	<-h.letGo
+	return h.everythingApplied.Apply(ctx, changes)
+}
+
+// New changes have a turn of their own, which a backlog cannot take: they are not held up by it.
+func TestWhatIsFreshDoesNotQueueBehindABacklog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		decode := func(_, value []byte) (change.Change, error) { return change.Change{Key: string(value)}, nil }
+		applier := heldUp{given: make(chan string, 8), letGo: make(chan struct{})}
+		c := New(Config{Brokers: []string{"localhost:1"}, Concurrency: 2}, decode, applier, applier, applier,
+			NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
+		var processing sync.WaitGroup
+		process := func(key string, end int64) {
+			processing.Go(func() {
+				assert.NoError(t, c.process(t.Context(), chunk{topic: "t", messages: []kafka.Message{{Value: []byte(key)}}, next: 1, end: end}))
+			})
+			synctest.Wait()
+		}
+		process("backlog 1", 100)
+		process("backlog 2", 100)
+		process("backlog 3", 100)
+		process("fresh 1", 1)
+		process("fresh 2", 1)
+		process("fresh 3", 1) // there is a bound to these, too
+		require.Len(t, applier.given, 4)
+		for _, key := range []string{"backlog 1", "backlog 2", "fresh 1", "fresh 2"} {
+			require.Equal(t, key, <-applier.given)
+		}
+		close(applier.letGo)
+		processing.Wait()
+		require.Len(t, applier.given, 2)
+	})
 }
