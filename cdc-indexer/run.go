@@ -64,11 +64,15 @@ func fitsHeader(token string) bool {
 // tenth less to do for the same documents.
 const gcPercent = 60
 
-// Run wires the parts together and runs until ctx ends.
-func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
+func collectOften() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+}
+
+// Run wires the parts together and runs until ctx ends.
+func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
+	collectOften()
 	p, definition, err := c.load()
 	if err != nil {
 		return err
@@ -119,9 +123,8 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		background = append(background, profiles.serve)
 	}
 	if c.PurgeInterval > 0 {
-		log := consumer.NewLog(consumer.LogConfig{Brokers: c.KafkaBrokers, Topics: p.Topics}, newDecoder(p).Decode)
-		defer log.Close()
-		tombstones := &purging{elastic.NewPurger(client, indexNames(p), metrics.elastic), log, c.PurgeInterval, c.PurgeMargin, logger}
+		tombstones := c.purging(p, client, metrics.elastic, logger)
+		defer tombstones.log.Close()
 		background = append(background, tombstones.run)
 	}
 	return runAll(ctx, background, func(ctx context.Context) error {
@@ -136,6 +139,11 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		beside.Go(func() { watcher.Run(ctx) })
 		return member.Run(ctx)
 	})
+}
+
+func (c *runCommand) purging(p pipeline.Pipeline, client *elastic.Client, metrics *elastic.Metrics, logger *slog.Logger) *purging {
+	log := consumer.NewLog(consumer.LogConfig{Brokers: c.KafkaBrokers, Topics: p.Topics}, newDecoder(p).Decode)
+	return &purging{elastic.NewPurger(client, indexNames(p), metrics), log, c.PurgeInterval, c.PurgeMargin, logger}
 }
 
 func (c *runCommand) consumer(p pipeline.Pipeline) consumer.Config {
