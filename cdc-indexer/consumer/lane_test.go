@@ -32,6 +32,18 @@ func (everythingApplied) RequestLater(func()) {}
 
 func (everythingApplied) Put(context.Context, []Letter) error { return nil }
 
+// unconnected returns a consumer that meets no server. A message's value is its change's key; an empty one has no change.
+func unconnected(concurrency int, applier Applier, refresher Refresher) *Consumer {
+	decode := func(_, value []byte) (change.Change, error) {
+		if len(value) == 0 {
+			return change.Change{}, change.ErrNoChange
+		}
+		return change.Change{Key: string(value)}, nil
+	}
+	return New(Config{Brokers: []string{"localhost:1"}, Concurrency: concurrency}, decode, applier, refresher, everythingApplied{},
+		NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
+}
+
 // oneMessage gives the same message for ever.
 type oneMessage struct{}
 
@@ -46,10 +58,7 @@ func (oneMessage) look(ctx context.Context) { <-ctx.Done() }
 func TestALaneThatCannotCommitEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		decode := func(_, value []byte) (change.Change, error) { return change.Change{Key: string(value)}, nil }
-		var parts everythingApplied
-		c := New(Config{Brokers: []string{"localhost:1"}, Concurrency: 1}, decode, parts, parts, parts,
-			NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
+		c := unconnected(1, everythingApplied{}, everythingApplied{})
 		refused := errors.New("refused")
 		l := &lane{
 			consumer: c,
@@ -79,12 +88,6 @@ func (r *refreshes) RequestLater(func()) { r.asked = append(r.asked, "later") }
 // What is at the end of its log is new. In a backlog, refreshes only cost.
 func TestRefreshesInABacklogDoNotHurry(t *testing.T) {
 	t.Parallel()
-	decode := func(_, value []byte) (change.Change, error) {
-		if len(value) == 0 {
-			return change.Change{}, change.ErrNoChange
-		}
-		return change.Change{Key: string(value)}, nil
-	}
 	messages := []kafka.Message{{Value: []byte("k")}}
 	for name, test := range map[string]struct {
 		fetched chunk
@@ -96,10 +99,8 @@ func TestRefreshesInABacklogDoNotHurry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var parts everythingApplied
 			var refresher refreshes
-			c := New(Config{Brokers: []string{"localhost:1"}, Concurrency: 1}, decode, parts, &refresher, parts,
-				NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
+			c := unconnected(1, everythingApplied{}, &refresher)
 			require.NoError(t, c.process(t.Context(), test.fetched))
 			require.Equal(t, test.asked, refresher.asked)
 		})
@@ -123,10 +124,8 @@ func (h heldUp) Apply(ctx context.Context, changes []change.Change) ([]change.Re
 func TestWhatIsFreshDoesNotQueueBehindABacklog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		decode := func(_, value []byte) (change.Change, error) { return change.Change{Key: string(value)}, nil }
 		applier := heldUp{given: make(chan string, 8), letGo: make(chan struct{})}
-		c := New(Config{Brokers: []string{"localhost:1"}, Concurrency: 2}, decode, applier, applier, applier,
-			NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
+		c := unconnected(2, applier, applier)
 		var processing sync.WaitGroup
 		process := func(key string, end int64) {
 			processing.Go(func() {
