@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,9 +17,20 @@ import (
 	"ticketing/internal/otlp"
 )
 
+// gcPercent is GOGC, if that is not set. The heap is a few MiB, and Go would collect it a hundred times a second under load:
+// 10 MiB more save a seventh of eventapi's processor time.
+const gcPercent = 400
+
+func collectSeldom() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+}
+
 // run serves until the context ends, then lets running requests finish within the configured time. The database
 // may be away at any time: /readyz and the answers say so.
 func run(ctx context.Context, config Config, log *slog.Logger) error {
+	collectSeldom()
 	// Requests and the pool outlive ctx: they end when the server has been drained.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -16,9 +17,14 @@ import (
 // that holds for each of them. An *event.ItemError says which one the database refused: event.ErrExists or an
 // *event.InvalidError.
 //
-// What is sent in one batch is one transaction by itself; to begin and to commit one would be two round trips more.
+// What is sent in one batch is one transaction by itself; to begin and to commit one would be two round trips more. A
+// transaction has one trace, so an event whose request is traced shares none.
 func (s *Store) Create(ctx context.Context, events []event.New) (created []event.Event, at event.Position, err error) {
-	return insertAll(ctx, s.pool, events)
+	if len(events) == 1 && events[0].ID == nil && !traced(ctx) {
+		one, at, err := s.gather.create(ctx, events[0].Fields)
+		return []event.Event{one}, at, err
+	}
+	return insertEach(ctx, s.pool, events)
 }
 
 // CreateOnce does what Create does, once for every key: it keeps render's answer in the transaction of the write,
@@ -40,7 +46,7 @@ func (s *Store) CreateOnce(
 		if answer, found, err = kept(ctx, tx, request); err != nil || found {
 			return err
 		}
-		created, at, err := insertAll(ctx, tx, events)
+		created, at, err := insertEach(ctx, tx, events)
 		if err != nil {
 			return err
 		}
@@ -87,22 +93,37 @@ type batches interface {
 	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
 }
 
-// insertAll sends all inserts at once, behind the question for the position, and reads their rows.
-func insertAll(ctx context.Context, tx batches, events []event.New) (created []event.Event, at event.Position, err error) {
+// insertEach inserts each event by a statement of its own, so that an error says which one was refused.
+func insertEach(ctx context.Context, tx batches, events []event.New) (created []event.Event, at event.Position, err error) {
+	each := make([]rows, len(events))
+	for i, e := range events {
+		row, err := json.Marshal(e)
+		if err != nil {
+			return nil, 0, fmt.Errorf("encode event: %w", err)
+		}
+		each[i] = rows{row}
+	}
+	var locked *event.ID
+	if len(events) == 1 { // the position of several is told to nobody
+		locked = events[0].ID
+	}
+	return insertAll(ctx, tx, locked, each)
+}
+
+// insertAll sends all inserts at once, one statement for each rows, behind the question for the position, and reads what
+// they wrote. An *event.ItemError says which statement was refused. With locked, it waits for a delete of that id first.
+func insertAll(
+	ctx context.Context, tx batches, locked *event.ID, inserts []rows,
+) (created []event.Event, at event.Position, err error) {
 	batch := &pgx.Batch{}
 	queueTrace(ctx, batch)
-	if len(events) == 1 && events[0].ID != nil { // the position of several is told to nobody
-		batch.Queue(lockID, [16]byte(*events[0].ID))
+	if locked != nil {
+		batch.Queue(lockID, [16]byte(*locked))
 	}
 	before := batch.Len()
 	batch.Queue(position)
-	for _, e := range events {
-		args, err := arguments(e.Fields)
-		if err != nil {
-			return nil, 0, err
-		}
-		args["id"] = (*[16]byte)(e.ID)
-		batch.Queue(insert, args)
+	for _, all := range inserts {
+		batch.Queue(insert, all.parameter())
 	}
 	results := tx.SendBatch(ctx, batch)
 	defer func() {
@@ -118,16 +139,26 @@ func insertAll(ctx context.Context, tx batches, events []event.New) (created []e
 	if err := scanPosition(&at)(results.QueryRow()); err != nil {
 		return nil, 0, classify(err, "ask for the position")
 	}
-	created = make([]event.Event, 0, len(events))
-	for i := range events {
-		rows, err := results.Query()
-		inserted, err := one(rows, err, "insert event")
+	for i := range inserts {
+		inserted, err := collect(results.Query())
 		if err != nil {
 			return nil, 0, &event.ItemError{Index: i, Err: err}
 		}
-		created = append(created, inserted)
+		created = append(created, inserted...)
 	}
 	return created, at, nil
+}
+
+// collect reads the rows that an insert returns.
+func collect(rows pgx.Rows, err error) ([]event.Event, error) {
+	if err == nil {
+		var inserted []event.Event
+		inserted, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (event.Event, error) { return scan(row) })
+		if err == nil {
+			return inserted, nil
+		}
+	}
+	return nil, classify(err, "insert event")
 }
 
 // purgeLock keeps two programs from purging the same keys at the same time.

@@ -3,6 +3,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -24,10 +25,12 @@ type Config struct {
 // Store reads and writes events. Its methods return the errors of package event, or another one that is a defect
 // or a broken installation.
 type Store struct {
-	pool *pgxpool.Pool
+	pool   *pgxpool.Pool
+	gather *gatherer
 }
 
-// Open makes a store. It connects when it is first used, so a database that is away is no error here.
+// Open makes a store, which works until ctx ends or Close. It connects when it is first used, so a database that is away is
+// no error here.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	pool, err := pgxpool.ParseConfig(config.URL)
 	if err != nil {
@@ -51,7 +54,14 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the connection pool: %w", err)
 	}
-	return &Store{pool: opened}, nil
+	s := &Store{pool: opened}
+	s.gather = newGatherer(ctx, func(ctx context.Context, all rows) ([]event.Event, event.Position, error) {
+		// The server ends a statement in time; this is for a server that does not answer at all.
+		ctx, cancel := context.WithTimeout(ctx, config.ConnectTimeout+config.StatementTimeout)
+		defer cancel()
+		return insertAll(ctx, opened, nil, []rows{all})
+	})
+	return s, nil
 }
 
 // CheckURL says whether Open can read the URL.
@@ -63,7 +73,10 @@ func CheckURL(url string) error {
 }
 
 // Close waits for the connections in use and closes all.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() {
+	s.gather.close()
+	s.pool.Close()
+}
 
 // Get returns an event, or event.ErrNotFound.
 func (s *Store) Get(ctx context.Context, id event.ID) (event.Event, error) {
@@ -82,15 +95,14 @@ func (s *Store) Update(
 		if err != nil {
 			return err
 		}
-		args, err := arguments(fields)
+		given, err := json.Marshal(fields)
 		if err != nil {
-			return err
+			return fmt.Errorf("encode event: %w", err)
 		}
-		args["id"] = [16]byte(id)
 		batch := &pgx.Batch{}
 		queueTrace(ctx, batch)
 		batch.Queue(position).QueryRow(scanPosition(&at))
-		batch.Queue("UPDATE public.events SET "+assignments+" WHERE id = @id RETURNING "+columns, args).Query(
+		batch.Queue(update, given, [16]byte(id)).Query(
 			func(rows pgx.Rows) (err error) {
 				updated, err = one(rows, nil, "update event")
 				return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -118,6 +119,36 @@ func TestNotFound(t *testing.T) {
 	_, _, err = store.Update(t.Context(), id, nil, retitle("x"))
 	require.ErrorIs(t, err, event.ErrNotFound)
 	require.ErrorIs(t, deleted(store.Delete(t.Context(), id, nil)), event.ErrNotFound)
+}
+
+// Creates that are written in one transaction are each other's in nothing else.
+func TestConcurrentCreates(t *testing.T) {
+	t.Parallel()
+	store, _ := open(t)
+	var group sync.WaitGroup
+	for n := range 200 {
+		group.Go(func() {
+			f := fields(fmt.Sprint(n))
+			if n%10 == 0 {
+				f.Capacity = new(int32(-1))
+			}
+			created, _, err := store.Create(t.Context(), []event.New{{Fields: f}})
+			if n%10 == 0 {
+				assert.ErrorAs(t, err, new(*event.InvalidError))
+				return
+			}
+			if assert.NoError(t, err) {
+				assert.Equal(t, f, created[0].Fields)
+				found, err := store.Get(t.Context(), created[0].ID)
+				assert.NoError(t, err)
+				assert.Equal(t, created[0], found)
+			}
+		})
+	}
+	group.Wait()
+	page, err := store.List(t.Context(), event.Query{Limit: 300})
+	require.NoError(t, err)
+	require.Len(t, page.Events, 180)
 }
 
 func TestCreateIsAllOrNothing(t *testing.T) {

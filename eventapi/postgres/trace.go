@@ -19,10 +19,12 @@ const emitTrace = "SELECT pg_logical_emit_message(true, '" + tracePrefix + "', $
 
 // queueTrace adds the message to a batch. A request that is not traced, or not sampled, adds nothing.
 func queueTrace(ctx context.Context, batch *pgx.Batch) {
-	if !trace.SpanContextFromContext(ctx).IsSampled() {
+	if !traced(ctx) {
 		return
 	}
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 	batch.Queue(emitTrace, carrier["traceparent"])
 }
+
+func traced(ctx context.Context) bool { return trace.SpanContextFromContext(ctx).IsSampled() }
