@@ -10,8 +10,12 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// reindex measures `cdc-indexer reindex` of the table's rows, beside an index that is up to date.
+// reindex measures `cdc-indexer reindex` of the table's rows, beside an index that is up to date and at rest: the ceiling
+// shares Elasticsearch with no merges of an index that was just filled, either.
 func (s *system) reindex(ctx context.Context, rows int, live indexer) (values, error) {
+	if err := s.es.settle(ctx); err != nil {
+		return nil, err
+	}
 	before, err := s.es.cpu(ctx)
 	if err != nil {
 		return nil, err
