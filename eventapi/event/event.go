@@ -83,7 +83,7 @@ type Fields struct {
 	Attributes       Attributes `json:"attributes" required:"false" doc:"Any JSON object; numbers keep all their digits"`
 }
 
-// New is an event to be created. Without an ID the database makes a time-ordered one (version 7).
+// New is an event to be created. Without an ID the store makes a time-ordered one (version 7).
 type New struct {
 	ID *ID `json:"id" required:"false" nullable:"true" format:"uuid" doc:"Chosen by the server when left out"`
 	Fields
