@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
@@ -213,12 +214,22 @@ func (b *Builder) Release(ctx context.Context, build Build) error {
 // Swap moves both aliases from the live index to the build, and ends the build, in one step: a search or a write sees
 // the one index or the other. All that was written to the build can be searched by then: searches must not go back to
 // what it was at its last refresh.
+//
+// After an error the swap has not been carried out and will not be, unless it is ErrSwapUnknown. A server may carry out a
+// request whose answer is not waited for any more, and do so later: what was written to the live index by then would be
+// lost. So the step takes away a further alias, which is there for this only, and whoever gives up takes that away first.
+// The alias may stay when a process dies here, and does no harm.
 func (b *Builder) Swap(ctx context.Context, live string, build Build) error {
 	if err := refreshAlias(ctx, b.client, build.Index); err != nil {
 		return fmt.Errorf("swap %s for %s: %w", live, build.Index, err)
 	}
+	permit := b.names.Prefix + "-swap-" + attempt()
+	if err := b.aliases(ctx, add(build.Index, permit, nil)); err != nil {
+		return fmt.Errorf("swap %s for %s: %w", live, build.Index, err)
+	}
 	writeIndex := true
 	err := b.aliases(ctx,
+		remove(build.Index, permit),
 		remove(build.Index, build.Alias),
 		remove(live, b.names.ReadAlias),
 		remove(live, b.names.WriteAlias),
@@ -228,12 +239,41 @@ func (b *Builder) Swap(ctx context.Context, live string, build Build) error {
 	if err == nil {
 		return nil
 	}
-	// Perhaps only the answer was lost, be it that ctx ended meanwhile.
-	if now, liveErr := b.Live(context.WithoutCancel(ctx)); liveErr == nil && now == build.Index {
+	swapped, unknown := b.giveUp(context.WithoutCancel(ctx), build.Index, permit)
+	if swapped {
 		return nil
 	}
-	return fmt.Errorf("swap %s for %s: %w", live, build.Index, err)
+	return fmt.Errorf("swap %s for %s: %w", live, build.Index, errors.Join(err, unknown))
 }
+
+// ErrSwapUnknown says that a swap may still be carried out.
+var ErrSwapUnknown = errors.New("whether the aliases were moved is not known")
+
+// giveUp makes sure that a swap without an answer is not carried out any more, or finds that it was.
+func (b *Builder) giveUp(ctx context.Context, index, permit string) (swapped bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, giveUpWithin)
+	defer cancel()
+	pause := newPause()
+	for {
+		err := b.aliases(ctx, remove(index, permit))
+		if err == nil {
+			return false, nil
+		}
+		now, liveErr := b.Live(ctx)
+		switch {
+		case liveErr == nil && now == index:
+			return true, nil
+		case liveErr == nil && hasStatus(err, http.StatusNotFound): // the loop has taken it away, without an answer
+			return false, nil
+		}
+		if wait(ctx, pause.NextBackOff()) != nil {
+			return false, fmt.Errorf("%w: %w", ErrSwapUnknown, err)
+		}
+	}
+}
+
+// giveUpWithin bounds how long a server that does not answer is asked, while writes are held back.
+const giveUpWithin = 10 * time.Second
 
 // Delete deletes an index, which no alias may lead to but that of a build. One that is gone is no error.
 func (b *Builder) Delete(ctx context.Context, index string) error {

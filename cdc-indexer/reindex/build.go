@@ -194,7 +194,7 @@ func (b *build) index(what string, ctx context.Context, request func() error) er
 
 func permanent(err error) bool {
 	var answer *elastic.ServerError
-	return err != nil && (errors.Is(err, context.Canceled) || errors.As(err, &answer) && answer.Status < 500 && answer.Status != 429)
+	return err != nil && (errors.Is(err, context.Canceled) || errors.Is(err, elastic.ErrSwapUnknown) || errors.As(err, &answer) && answer.Status < 500 && answer.Status != 429)
 }
 
 // rejections are documents that the new index cannot hold.

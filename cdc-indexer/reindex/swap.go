@@ -119,7 +119,10 @@ func (b *build) cut(ctx context.Context, position Offsets, mark int64) (result R
 		return Result{}, err
 	}
 	defer func() {
-		if err != nil {
+		switch {
+		case errors.Is(err, elastic.ErrSwapUnknown): // what got through to the old index now could be lost
+			err = errors.Join(because(ctx, err), errUnhealed)
+		case err != nil:
 			err = errors.Join(because(ctx, err), b.heal(ctx))
 		}
 	}()

@@ -1,7 +1,9 @@
 package reindex_test
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"ticketing/cdc-indexer/elastic"
 	"ticketing/cdc-indexer/elastic/elasticfake"
 	"ticketing/cdc-indexer/reindex"
 )
@@ -46,7 +49,7 @@ func TestASwapWhoseAnswerIsLostIsASwap(t *testing.T) {
 		s.written("a", "1")
 		ctx, cancel := context.WithCancel(t.Context())
 		s.fake.SetFault(func(r *http.Request) elasticfake.Fault {
-			if r.URL.Path != "/_aliases" {
+			if !swapping(t, r) {
 				return elasticfake.Fault{}
 			}
 			cancel() // as the build's own watch does that no longer finds its alias
@@ -58,6 +61,75 @@ func TestASwapWhoseAnswerIsLostIsASwap(t *testing.T) {
 		s.fake.SetFault(nil)
 		s.liveIs(second)
 		require.True(t, s.blocked(first))
+	})
+}
+
+// swapping says whether a request moves the aliases.
+func swapping(t *testing.T, r *http.Request) bool {
+	t.Helper()
+	if r.URL.Path != "/_aliases" {
+		return false
+	}
+	body, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return bytes.Contains(body, []byte("is_write_index"))
+}
+
+// A server may carry out a swap after its answer is not waited for any more. By then the old index has its writes back,
+// and what it got would be lost.
+func TestASwapThatComesLateIsNone(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.written("a", "1")
+		var late *http.Request
+		s.fake.SetFault(func(r *http.Request) elasticfake.Fault {
+			if late != nil || !swapping(t, r) {
+				return elasticfake.Fault{}
+			}
+			late = r
+			return elasticfake.Fault{Unreachable: true}
+		})
+		came := false
+		s.read = func(context.Context) error {
+			if late == nil || came || s.blocked(first) {
+				return nil
+			}
+			came = true
+			s.written("a", "2")
+			answer, err := s.fake.RoundTrip(late.WithContext(t.Context()))
+			require.NoError(t, err)
+			require.Equal(t, http.StatusNotFound, answer.StatusCode)
+			require.NoError(t, answer.Body.Close())
+			return nil
+		}
+		options := s.options()
+		options.CutTimeout = time.Millisecond // so that the swap is given up, and not tried again at once
+		_, err := s.reindexer(nil).Run(t.Context(), options)
+		require.NoError(t, err)
+		require.True(t, came)
+		s.liveIs(second)
+		require.Equal(t, map[string]string{"a": "2"}, s.held(second))
+	})
+}
+
+// While nobody knows whether a swap will be carried out, the old index gets no writes.
+func TestASwapOfWhichNothingIsKnown(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.written("a", "1")
+		away := false
+		s.fake.SetFault(func(r *http.Request) elasticfake.Fault {
+			away = away || swapping(t, r)
+			return elasticfake.Fault{Unreachable: away && r.URL.Path == "/_aliases"}
+		})
+		_, err := s.reindexer(nil).Run(t.Context(), s.options())
+		require.ErrorIs(t, err, elastic.ErrSwapUnknown)
+		require.ErrorContains(t, err, "`reindex --abort` or `reindex --resume` lets them through")
+		require.True(t, s.blocked(first))
+		s.fake.SetFault(nil)
+
+		_, err = s.reindexer(nil).Resume(t.Context(), s.options(), true)
+		require.NoError(t, err)
+		s.liveIs(second)
 	})
 }
 

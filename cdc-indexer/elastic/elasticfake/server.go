@@ -111,7 +111,9 @@ func (s *Server) serve(r *http.Request) (*http.Response, error) {
 	defer s.mu.Unlock()
 	var fault Fault
 	if s.fault != nil {
-		fault = s.fault(r)
+		asked := r.Clone(r.Context())
+		asked.Body = io.NopCloser(bytes.NewReader(body))
+		fault = s.fault(asked)
 	}
 	if fault.Unreachable {
 		return nil, ErrConnection
