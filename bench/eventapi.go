@@ -96,13 +96,13 @@ func (s *system) creates(ctx context.Context) (values, error) {
 }
 
 // createUntil creates one event after the other over one connection, and returns how long each took, in milliseconds. As
-// pgbench does, it sends the same bytes again: a client of net/http takes nearly as much processor time as eventapi.
+// pgbench does, it sends the same bytes again: a client of net/http takes half as much processor time as eventapi.
 func (s *system) createUntil(ctx context.Context, end time.Time) ([]float64, error) {
-	url, err := url.Parse(s.at.EventAPI)
+	address, err := url.Parse(s.at.EventAPI)
 	if err != nil {
 		return nil, fmt.Errorf("eventapi's URL: %w", err)
 	}
-	conn, err := (&net.Dialer{Timeout: time.Minute}).DialContext(ctx, "tcp", url.Host)
+	conn, err := (&net.Dialer{Timeout: time.Minute}).DialContext(ctx, "tcp", address.Host)
 	if err != nil {
 		return nil, fmt.Errorf("connect to eventapi: %w", err)
 	}
@@ -111,7 +111,7 @@ func (s *system) createUntil(ctx context.Context, end time.Time) ([]float64, err
 		return nil, fmt.Errorf("connect to eventapi: %w", err)
 	}
 	request := fmt.Appendf(nil, "POST /events HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		url.Host, len(rowJSON), rowJSON)
+		address.Host, len(rowJSON), rowJSON)
 	answers := bufio.NewReader(conn)
 	var took []float64
 	for time.Now().Before(end) && ctx.Err() == nil {

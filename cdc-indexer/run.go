@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"ticketing/cdc-indexer/elastic"
 	"ticketing/cdc-indexer/operations"
 	"ticketing/cdc-indexer/pipeline"
+	"ticketing/internal/gogc"
 )
 
 type runCommand struct {
@@ -64,15 +64,9 @@ func fitsHeader(token string) bool {
 // tenth less to do for the same documents.
 const gcPercent = 60
 
-func collectOften() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-}
-
 // Run wires the parts together and runs until ctx ends.
 func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
-	collectOften()
+	gogc.Default(gcPercent)
 	p, definition, err := c.load()
 	if err != nil {
 		return err

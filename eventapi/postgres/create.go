@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -97,9 +96,9 @@ type batches interface {
 func insertEach(ctx context.Context, tx batches, events []event.New) (created []event.Event, at event.Position, err error) {
 	each := make([]rows, len(events))
 	for i, e := range events {
-		row, err := json.Marshal(e)
+		row, err := encode(e)
 		if err != nil {
-			return nil, 0, fmt.Errorf("encode event: %w", err)
+			return nil, 0, err
 		}
 		each[i] = rows{row}
 	}
@@ -151,14 +150,11 @@ func insertAll(
 
 // collect reads the rows that an insert returns.
 func collect(rows pgx.Rows, err error) ([]event.Event, error) {
-	if err == nil {
-		var inserted []event.Event
-		inserted, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (event.Event, error) { return scan(row) })
-		if err == nil {
-			return inserted, nil
-		}
+	if err != nil {
+		return nil, classify(err, "insert event")
 	}
-	return nil, classify(err, "insert event")
+	inserted, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (event.Event, error) { return scan(row) })
+	return inserted, classify(err, "insert event")
 }
 
 // purgeLock keeps two programs from purging the same keys at the same time.

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -69,9 +68,9 @@ func (g *gatherer) create(ctx context.Context, fields event.Fields) (event.Event
 		return event.Event{}, 0, fmt.Errorf("make an id: %w", err)
 	}
 	id := event.ID(made)
-	row, err := json.Marshal(event.New{ID: &id, Fields: fields})
+	row, err := encode(event.New{ID: &id, Fields: fields})
 	if err != nil {
-		return event.Event{}, 0, fmt.Errorf("encode event: %w", err)
+		return event.Event{}, 0, err
 	}
 	answer := make(chan outcome, 1)
 	select {

@@ -77,6 +77,15 @@ func writtenLists() (names, definitions string) {
 	return strings.Join(named, ", "), strings.Join(defined, ", ")
 }
 
+// encode returns a new event, or fields, as the statements take them.
+func encode(written any) ([]byte, error) {
+	text, err := json.Marshal(written)
+	if err != nil {
+		return nil, fmt.Errorf("encode event: %w", err)
+	}
+	return text, nil
+}
+
 // rows are events as JSON objects, to be inserted by one statement.
 type rows [][]byte
 

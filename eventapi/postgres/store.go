@@ -3,7 +3,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -95,9 +94,9 @@ func (s *Store) Update(
 		if err != nil {
 			return err
 		}
-		given, err := json.Marshal(fields)
+		given, err := encode(fields)
 		if err != nil {
-			return fmt.Errorf("encode event: %w", err)
+			return err
 		}
 		batch := &pgx.Batch{}
 		queueTrace(ctx, batch)

@@ -111,7 +111,7 @@ func (s *Server) serve(r *http.Request) (*http.Response, error) {
 	defer s.mu.Unlock()
 	var fault Fault
 	if s.fault != nil {
-		asked := r.Clone(r.Context())
+		asked := r.WithContext(r.Context()) // a copy, whose body can be read
 		asked.Body = io.NopCloser(bytes.NewReader(body))
 		fault = s.fault(asked)
 	}
