@@ -27,8 +27,8 @@ type Config struct {
 	Brokers []string
 	Group   string
 	Topics  []string // all with the same number of partitions
-	// FetchBytes is how much is asked for in one fetch of one partition of one topic. One such fetch of each is in memory
-	// at the most, waiting or being applied; a single larger message still comes through.
+	// FetchBytes is how much is asked for in one fetch of one partition of one topic; a single larger message still comes
+	// through. In memory are, of a backlog, as many as are being applied, and of what is new one of each.
 	FetchBytes int
 	// Concurrency is how many chunks are applied at the same time. As many more may be, with changes behind which nothing
 	// waits: new ones do not queue behind a backlog, and are few.

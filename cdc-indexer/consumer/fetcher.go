@@ -17,6 +17,8 @@ type fetcher struct {
 	consumer *Consumer
 	offset   int64
 	behind   *behind
+	begun    bool // the log has been looked at
+	backlog  bool // more is known to wait in the log
 }
 
 // chunk is what one fetch brought.
@@ -27,13 +29,14 @@ type chunk struct {
 	next      int64 // the offset to commit when all messages are done
 	end       int64 // the offset the next message to be written will get
 	behind    *behind
+	release   func() // gives back the turn it was fetched in; nil: it was not known to wait, and has none yet
 }
 
 // next waits for messages, and goes on behind them the next time.
 func (f *fetcher) next(ctx context.Context) (chunk, bool) {
 	pause := newPause()
 	for ctx.Err() == nil {
-		fetched, err := f.fetch(ctx)
+		fetched, err := f.inTurn(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
 				f.failed(ctx, err)
@@ -72,10 +75,30 @@ func (f *fetcher) look(ctx context.Context) {
 // lookEvery is how often a partition that does not get on looks at the end of its log.
 const lookEvery = 2 * time.Second
 
-func (f *fetcher) fetch(ctx context.Context) (chunk, error) {
-	if err := f.settleOffset(ctx); err != nil {
+// inTurn fetches once. A backlog is fetched when it is its turn and not before: so the chunks of it in memory are those that
+// are being applied, however many partitions there are. Without a backlog the fetch waits for messages, and takes no turn.
+func (f *fetcher) inTurn(ctx context.Context) (chunk, error) {
+	if err := f.begin(ctx); err != nil {
 		return chunk{}, err
 	}
+	if !f.backlog {
+		return f.fetch(ctx)
+	}
+	release, err := f.consumer.takeTurn(ctx, false)
+	if err != nil {
+		return chunk{}, err
+	}
+	fetched, err := f.fetch(ctx)
+	if len(fetched.messages) == 0 {
+		release()
+		return fetched, err
+	}
+	fetched.release = release
+	return fetched, nil
+}
+
+func (f *fetcher) fetch(ctx context.Context) (chunk, error) {
+	f.backlog = false
 	messages, end, err := f.partition.fetch(ctx, f.offset, maxWait)
 	if errors.Is(err, kafka.OffsetOutOfRange) {
 		return f.resume(ctx)
@@ -87,6 +110,7 @@ func (f *fetcher) fetch(ctx context.Context) (chunk, error) {
 	fetched.messages = messages
 	if len(messages) > 0 {
 		fetched.next = messages[len(messages)-1].Offset + 1
+		f.backlog = fetched.next < end
 	}
 	return fetched, nil
 }
@@ -95,20 +119,24 @@ func (f *fetcher) chunk(end int64) chunk {
 	return chunk{topic: f.topic, partition: f.number, next: f.offset, end: end, behind: f.behind}
 }
 
-// settleOffset finds the first offset for a group that has none yet.
-func (f *fetcher) settleOffset(ctx context.Context) error {
-	if f.offset >= 0 {
+// begin looks at the log before the first fetch: how much waits in it, and where a group starts that has no offset yet.
+func (f *fetcher) begin(ctx context.Context) error {
+	if f.begun {
 		return nil
 	}
-	first, _, err := f.bounds(ctx)
+	first, end, err := f.bounds(ctx)
 	if err != nil {
 		return err
 	}
-	if first > 0 {
-		f.lost(ctx, 0, first, "the group starts anew, and the log's first messages have expired")
+	if f.offset < 0 {
+		if first > 0 {
+			f.lost(ctx, 0, first, "the group starts anew, and the log's first messages have expired")
+		}
+		f.offset = first
+		f.behind.done(first)
 	}
-	f.offset = first
-	f.behind.done(first)
+	f.behind.written(end)
+	f.begun, f.backlog = true, f.offset < end
 	return nil
 }
 

@@ -94,8 +94,8 @@ func (c *Consumer) process(ctx context.Context, fetched chunk) error {
 	return nil
 }
 
-// fresh says whether nothing was waiting behind the messages: then they are new, and not of a backlog.
-func (c chunk) fresh() bool { return c.next >= c.end }
+// fresh says whether the messages are new, and not of a backlog: they were not known to wait, and nothing waits behind them.
+func (c chunk) fresh() bool { return c.release == nil && c.next >= c.end }
 
 // applied is what has become of a chunk's changes: the three lists go together.
 type applied struct {
@@ -105,12 +105,14 @@ type applied struct {
 	taken    time.Time // when their turn came
 }
 
-// apply brings a chunk into the index. Of those that wait for their turn only the messages are in memory, and no documents
-// and no request yet.
+// apply brings a chunk into the index, in the turn it was fetched in or else in the next one. Of those that wait only the
+// messages are in memory, and no documents and no request yet.
 func (c *Consumer) apply(ctx context.Context, fetched chunk) (done applied, letters []Letter, err error) {
-	release, err := c.takeTurn(ctx, fetched.fresh())
-	if err != nil {
-		return applied{}, nil, err
+	release := fetched.release
+	if release == nil {
+		if release, err = c.takeTurn(ctx, fetched.fresh()); err != nil {
+			return applied{}, nil, err
+		}
 	}
 	defer release()
 	done.taken = time.Now()

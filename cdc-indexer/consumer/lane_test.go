@@ -95,6 +95,7 @@ func TestRefreshesInABacklogDoNotHurry(t *testing.T) {
 	}{
 		"at the end":            {chunk{messages: messages, next: 5, end: 5}, []string{"soon"}},
 		"more is waiting":       {chunk{messages: messages, next: 5, end: 6}, []string{"later"}},
+		"at a backlog's end":    {chunk{messages: messages, next: 5, end: 5, release: func() {}}, []string{"later"}},
 		"nothing for the index": {chunk{messages: []kafka.Message{{}}, next: 5, end: 5}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
