@@ -106,6 +106,6 @@ func TestAFetchThatFailsGivesItsTurnBack(t *testing.T) {
 
 		log.refuses.Store(false)
 		time.Sleep(time.Minute)
-		require.EqualValues(t, log.end, log.fetches.Load())
+		require.Equal(t, log.end, log.fetches.Load())
 	})
 }
