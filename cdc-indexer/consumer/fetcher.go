@@ -55,8 +55,8 @@ func (f *fetcher) next(ctx context.Context) (chunk, bool) {
 	return chunk{}, false
 }
 
-// look asks from time to time how far the log has grown, since nothing is fetched while a chunk is under way: the lag must
-// not stand still while the index does.
+// look asks from time to time how far the log has grown, since nothing is fetched while a chunk is under way or the lane
+// waits for its turn: the lag must not stand still while the index does.
 func (f *fetcher) look(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -72,7 +72,7 @@ func (f *fetcher) look(ctx context.Context) {
 	}
 }
 
-// lookEvery is how often a partition that does not get on looks at the end of its log.
+// lookEvery is how often a partition looks at the end of its log beside the fetches, which tell it, too.
 const lookEvery = 2 * time.Second
 
 // inTurn fetches once. A backlog is fetched when it is its turn and not before: so the chunks of it in memory are those that

@@ -33,6 +33,11 @@ type source interface {
 func (l *lane) run(ctx context.Context) {
 	working, cancel := withGrace(ctx, l.consumer.config.DrainTimeout)
 	defer cancel()
+	underWay, done := context.WithCancel(ctx)
+	var looking sync.WaitGroup
+	looking.Go(func() { l.source.look(underWay) })
+	defer looking.Wait()
+	defer done()
 	for {
 		fetched, found := l.source.next(ctx)
 		if !found {
@@ -56,12 +61,6 @@ func (l *lane) giveUp(ctx context.Context, err error) {
 
 // work brings one chunk into the index or among the dead letters, and commits it.
 func (l *lane) work(ctx context.Context, fetched chunk) error {
-	underWay, done := context.WithCancel(ctx)
-	var looking sync.WaitGroup
-	looking.Go(func() { l.source.look(underWay) })
-	defer looking.Wait()
-	defer done()
-
 	if err := l.consumer.process(ctx, fetched); err != nil {
 		return err
 	}
