@@ -66,8 +66,8 @@ var buildBehaviours = map[string]func(*contract){
 	},
 	"sequence numbers tell what was written later": func(c *contract) {
 		written := func() int64 {
-			return c.must(http.MethodGet, "/INDEX/_stats/docs?level=shards&filter_path=indices.*.shards.*.seq_no.max_seq_no", "").
-				Get("indices.*.shards.0.0.seq_no.max_seq_no").Int()
+			return c.must(http.MethodGet, "/INDEX/_stats/docs?level=shards&filter_path=indices.*.shards.*.seq_no.global_checkpoint", "").
+				Get("indices.*.shards.0.0.seq_no.global_checkpoint").Int()
 		}
 		require.Equal(c.t, int64(-1), written())
 		c.bulk(put("a", "", `{"key":"a","cdc":{"deleted":true}}`), put("b", "", `{"key":"b","cdc":{"deleted":true}}`), put("c", "", `{"key":"c","cdc":{"deleted":false}}`))

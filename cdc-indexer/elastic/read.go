@@ -35,16 +35,17 @@ func (b *Builder) CountLive(ctx context.Context, index string) (int64, error) {
 	return gjson.GetBytes(response, "count").Int(), nil
 }
 
-// Written returns a mark for Tombstones: everything written to the index later has a sequence number above it.
+// Written returns a mark for Tombstones: everything up to it is in the index, and everything written later has a sequence
+// number above it. The highest number so far would not do: a write that has it, or a lower one, may be still under way.
 func (b *Builder) Written(ctx context.Context, index string) (int64, error) {
 	response, err := b.client.do(ctx, esapi.IndicesStatsRequest{
-		Index: []string{index}, Metric: []string{"docs"}, Level: "shards", FilterPath: []string{"indices.*.shards.*.seq_no.max_seq_no"},
+		Index: []string{index}, Metric: []string{"docs"}, Level: "shards", FilterPath: []string{"indices.*.shards.*.seq_no.global_checkpoint"},
 	})
 	if err != nil {
 		return 0, fmt.Errorf("read the sequence numbers of %s: %w", index, err)
 	}
 	// A replica may be a little behind: the lowest is safe.
-	return lowest(gjson.GetBytes(response, "indices.*"), "max_seq_no"), nil
+	return lowest(gjson.GetBytes(response, "indices.*"), "global_checkpoint"), nil
 }
 
 // Tombstones hands over the deletes that the index remembers, in pages, as changes of their own order. Only those

@@ -27,23 +27,18 @@ const (
 
 // swapIn catches up with the changes and takes the live index's place.
 func (b *build) swapIn(ctx context.Context) (Result, error) {
-	// Most of the deletes are copied while writes go on; the mark says which of them come later.
-	var mark int64
-	if err := b.index("look at the old index", ctx, func() (err error) {
-		mark, err = b.Index.Written(ctx, b.state.Live)
-		return err
-	}); err != nil {
-		return Result{}, err
-	}
-	b.progress(PhaseTombstones, 0)
-	if err := b.bury(ctx, PhaseTombstones, -1); err != nil {
+	mark, err := b.copyTombstones(ctx, -1)
+	if err != nil {
 		return Result{}, err
 	}
 	position := b.state.From
 	for try := 1; ; try++ {
-		var err error
 		if position, err = b.catchUp(ctx, position); err != nil {
 			return Result{}, fmt.Errorf("catch up with the changes: %w", err)
+		}
+		// Those that came while it caught up, so that few are left for the time without writes.
+		if mark, err = b.copyTombstones(ctx, mark); err != nil {
+			return Result{}, err
 		}
 		if err := b.rejections.refuse(b.options.AcceptRejected); err != nil {
 			return Result{}, err
@@ -56,6 +51,18 @@ func (b *build) swapIn(ctx context.Context) (Result, error) {
 			return Result{}, fmt.Errorf("swap: %w", err)
 		}
 	}
+}
+
+// copyTombstones copies the deletes above a mark while writes go on, and returns the mark above which the next ones are.
+func (b *build) copyTombstones(ctx context.Context, above int64) (mark int64, err error) {
+	b.progress(PhaseTombstones, b.tombstones.Load())
+	if err := b.index("look at the old index", ctx, func() (err error) {
+		mark, err = b.Index.Written(ctx, b.state.Live)
+		return err
+	}); err != nil {
+		return 0, err
+	}
+	return mark, b.bury(ctx, PhaseTombstones, above)
 }
 
 // refusal is a reason against the swap that trying again does not mend.

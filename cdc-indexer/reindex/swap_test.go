@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"ticketing/cdc-indexer/change"
 	"ticketing/cdc-indexer/elastic"
 	"ticketing/cdc-indexer/elastic/elasticfake"
 	"ticketing/cdc-indexer/reindex"
@@ -252,5 +253,28 @@ func TestLittleIsLeftForTheTimeWithoutWrites(t *testing.T) {
 		_, err := r.Run(t.Context(), s.options())
 		require.NoError(t, err)
 		require.Equal(t, map[string]string{"a": "1", "while counting": "1"}, held)
+	})
+}
+
+// Deletes that came while it caught up are copied before writes are held back, too, and not within that time.
+func TestFewTombstonesAreLeftForTheTimeWithoutWrites(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.written("a", "1", "gone", "1")
+		caughtUp := false
+		s.read = func(ctx context.Context) error {
+			if caughtUp {
+				return nil
+			}
+			caughtUp = true
+			// as a repair deletes, which no message tells of
+			_, err := s.indexer.Apply(ctx, []change.Change{{Key: "gone", Op: change.Delete, Order: change.Order{Version: 1000, LSN: 1000}}})
+			return err
+		}
+		r := s.reindexer(nil)
+		held := map[string]string{}
+		r.Index = lateBlock{s.builder, func() { held = s.held(second) }}
+		_, err := r.Run(t.Context(), s.options())
+		require.NoError(t, err)
+		require.Equal(t, map[string]string{"a": "1", "gone": tombstone}, held)
 	})
 }
