@@ -27,6 +27,7 @@ const (
 
 // swapIn catches up with the changes and takes the live index's place.
 func (b *build) swapIn(ctx context.Context) (Result, error) {
+	b.progress(PhaseTombstones, 0)
 	mark, err := b.copyTombstones(ctx, -1)
 	if err != nil {
 		return Result{}, err
@@ -55,7 +56,6 @@ func (b *build) swapIn(ctx context.Context) (Result, error) {
 
 // copyTombstones copies the deletes above a mark while writes go on, and returns the mark above which the next ones are.
 func (b *build) copyTombstones(ctx context.Context, above int64) (mark int64, err error) {
-	b.progress(PhaseTombstones, b.tombstones.Load())
 	if err := b.index("look at the old index", ctx, func() (err error) {
 		mark, err = b.Index.Written(ctx, b.state.Live)
 		return err
