@@ -32,13 +32,17 @@ func (b *build) swapIn(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	position := b.state.From
+	position, err := b.catchUp(ctx, b.state.From)
+	if err != nil {
+		return Result{}, err
+	}
 	for try := 1; ; try++ {
-		if position, err = b.catchUp(ctx, position); err != nil {
-			return Result{}, fmt.Errorf("catch up with the changes: %w", err)
-		}
-		// Those that came while it caught up, so that few are left for the time without writes.
+		// Those that came meanwhile, so that few are left for the time without writes; and then the changes that came while
+		// they were copied, since the counts are compared next.
 		if mark, err = b.copyTombstones(ctx, mark); err != nil {
+			return Result{}, err
+		}
+		if position, err = b.catchUp(ctx, position); err != nil {
 			return Result{}, err
 		}
 		if err := b.rejections.refuse(b.options.AcceptRejected); err != nil {
@@ -82,7 +86,7 @@ func (b *build) catchUp(ctx context.Context, position Offsets) (Offsets, error) 
 		began := time.Now()
 		var err error
 		if position, err = b.round(ctx, position); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("catch up with the changes: %w", err)
 		}
 		took := time.Since(began)
 		if took <= nearlyThere || worse >= steady && took <= b.options.CutTimeout/4 {
@@ -91,7 +95,7 @@ func (b *build) catchUp(ctx context.Context, position Offsets) (Offsets, error) 
 		if best == 0 || took < best {
 			best, worse = took, 0
 		} else if worse++; worse == hopeless {
-			return nil, fmt.Errorf("changes come faster than they can be indexed: the last %d rounds took no less than %s", hopeless, best.Round(time.Millisecond))
+			return nil, fmt.Errorf("catch up with the changes: changes come faster than they can be indexed: the last %d rounds took no less than %s", hopeless, best.Round(time.Millisecond))
 		}
 	}
 }

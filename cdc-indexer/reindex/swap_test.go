@@ -278,3 +278,32 @@ func TestFewTombstonesAreLeftForTheTimeWithoutWrites(t *testing.T) {
 		require.Equal(t, map[string]string{"a": "1", "gone": tombstone}, held)
 	})
 }
+
+// lateTombstones calls after when tombstones were copied.
+type lateTombstones struct {
+	*elastic.Builder
+	after func()
+}
+
+func (l lateTombstones) Tombstones(ctx context.Context, index string, above int64, each func(context.Context, []change.Change) error) error {
+	err := l.Builder.Tombstones(ctx, index, above, each)
+	l.after()
+	return err
+}
+
+// To copy tombstones takes its time. What is written meanwhile must not make the new index look as if it had lost it.
+func TestRowsThatComeWhileTombstonesAreCopiedAreCounted(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.written("a", "1")
+		r := s.reindexer(nil)
+		copied := 0
+		r.Index = lateTombstones{s.builder, func() {
+			if copied++; copied == 2 {
+				s.written("b", "1", "c", "1", "d", "1")
+			}
+		}}
+		_, err := r.Run(t.Context(), s.options())
+		require.NoError(t, err)
+		s.liveIs(second)
+	})
+}
