@@ -67,7 +67,8 @@ func TestCopyPhase(t *testing.T) {
 	const log = `{"time":"2030-01-01T00:00:00Z","msg":"reindex","phase":"snapshot"}
 {"time":"2030-01-01T00:00:01Z","msg":"reindex","phase":"copy","done":0}
 {"time":"2030-01-01T00:00:06Z","msg":"reindex","phase":"copy","done":5}
-{"time":"2030-01-01T00:00:08.5Z","msg":"reindex","phase":"tombstones"}
+{"time":"2030-01-01T00:00:08.5Z","msg":"reindex","phase":"count"}
+{"time":"2030-01-01T00:00:09Z","msg":"reindex","phase":"tombstones"}
 `
 	took, err := copyPhase(log)
 	require.NoError(t, err)

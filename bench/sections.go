@@ -39,7 +39,7 @@ var sections = []section{
 	},
 	{
 		scenario: reindex, title: "Building the index anew",
-		text: "`cdc-indexer reindex` of the same rows beside a live index. The rate is that of the copying, without the swap; the whole run stands beside it.",
+		text: "`cdc-indexer reindex` of the same rows beside a live index. The rate is that of the copying, until Elasticsearch has acknowledged the last row, as the ceiling's is; what is copied is made searchable and counted behind that, all at once, where the ceiling's index is refreshed every second. The whole run stands beside it, and Elasticsearch's processor time is that of the whole run.",
 		goals: []goal{
 			{what: "reindex / ceiling, docs/s", value: quantity{"reindex", "", rate}, over: quantity{"ceiling", "", rate}, limit: 0.9, atLeast: true},
 		},

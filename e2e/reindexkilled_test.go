@@ -39,7 +39,7 @@ func TestReindexKilled(t *testing.T) {
 	kept := preload(t, *killedRows)
 	writes := startWrites(t)
 
-	phases := []string{"snapshot", "copy", "tombstones", "catch-up"}
+	phases := []string{"snapshot", "copy", "count", "tombstones", "catch-up"}
 	random.Shuffle(len(phases), func(i, j int) { phases[i], phases[j] = phases[j], phases[i] })
 	for kill, step := range []struct{ held, resume bool }{{false, true}, {true, false}, {false, true}, {false, false}, {true, true}} {
 		before := requireLive(t)

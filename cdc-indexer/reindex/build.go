@@ -81,6 +81,7 @@ func (b *build) copy(ctx context.Context) error {
 // countCopied makes sure that every row has become a document of its own. What a former attempt has copied may be there
 // besides.
 func (b *build) countCopied(ctx context.Context, rows int64) error {
+	b.progress(PhaseCount, 0)
 	var documents int64
 	if err := b.index("count the copied documents", ctx, func() (err error) {
 		documents, err = b.Index.CountLive(ctx, b.state.build.Index)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -130,6 +132,27 @@ func TestTwoRowsOfOneKeyAreRefused(t *testing.T) {
 		_, err := s.reindexer(nil).Run(t.Context(), s.options())
 		require.ErrorContains(t, err, "3 rows were copied and index x-000002 holds 2 documents: does `key` in the pipeline file name the primary key?")
 		s.liveIs(first)
+	})
+}
+
+func TestPhasesAreToldInTheirOrder(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.written("a", "1", "b", "1")
+		var mu sync.Mutex // several workers tell of their progress
+		var told []reindex.Phase
+		s.run(func(phase reindex.Phase, _ int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			if phase == reindex.PhaseCount && !slices.Contains(told, phase) {
+				s.written("a", "2") // so that there is something to catch up with
+			}
+			if len(told) == 0 || told[len(told)-1] != phase {
+				told = append(told, phase)
+			}
+		})
+		require.Equal(t, []reindex.Phase{
+			reindex.PhaseSnapshot, reindex.PhaseCopy, reindex.PhaseCount, reindex.PhaseTombstones, reindex.PhaseCatchUp, reindex.PhaseSwap,
+		}, told)
 	})
 }
 

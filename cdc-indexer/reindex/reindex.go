@@ -99,6 +99,7 @@ type Phase string
 const (
 	PhaseSnapshot   Phase = "snapshot"   // waiting for transactions that are still running
 	PhaseCopy       Phase = "copy"       // rows of the snapshot into the new index
+	PhaseCount      Phase = "count"      // what was copied is made searchable, all at once, and counted
 	PhaseTombstones Phase = "tombstones" // deletes that the old index remembers
 	PhaseCatchUp    Phase = "catch-up"   // changes since the build began
 	PhaseSwap       Phase = "swap"       // writes are held back

@@ -28,21 +28,13 @@ const (
 // swapIn catches up with the changes and takes the live index's place.
 func (b *build) swapIn(ctx context.Context) (Result, error) {
 	b.progress(PhaseTombstones, 0)
-	mark, err := b.copyTombstones(ctx, -1)
-	if err != nil {
-		return Result{}, err
-	}
-	position, err := b.catchUp(ctx, b.state.From)
+	position, mark, err := b.follow(ctx, b.state.From, -1)
 	if err != nil {
 		return Result{}, err
 	}
 	for try := 1; ; try++ {
-		// Those that came meanwhile, so that few are left for the time without writes; and then the changes that came while
-		// they were copied, since the counts are compared next.
-		if mark, err = b.copyTombstones(ctx, mark); err != nil {
-			return Result{}, err
-		}
-		if position, err = b.catchUp(ctx, position); err != nil {
+		// Once more, so that little of what came meanwhile is left for the time without writes.
+		if position, mark, err = b.follow(ctx, position, mark); err != nil {
 			return Result{}, err
 		}
 		if err := b.rejections.refuse(b.options.AcceptRejected); err != nil {
@@ -56,6 +48,17 @@ func (b *build) swapIn(ctx context.Context) (Result, error) {
 			return Result{}, fmt.Errorf("swap: %w", err)
 		}
 	}
+}
+
+// follow copies the deletes above a mark, and then reads the changes behind a position, those that came while deletes were
+// copied among them: the counts are compared next. It returns up to where the two are done.
+func (b *build) follow(ctx context.Context, position Offsets, mark int64) (Offsets, int64, error) {
+	mark, err := b.copyTombstones(ctx, mark)
+	if err != nil {
+		return nil, 0, err
+	}
+	position, err = b.catchUp(ctx, position)
+	return position, mark, err
 }
 
 // copyTombstones copies the deletes above a mark while writes go on, and returns the mark above which the next ones are.
