@@ -20,6 +20,9 @@ import (
 var searches = []url.Values{
 	{"q": {"jazz"}},
 	{"q": {"jazz berlin"}},
+	{"q": {"o"}},
+	{"q": {"orc"}},
+	{"q": {"jazz b"}},
 	{"q": {"orchestr"}},
 	{"q": {"konzert wien"}},
 	{"q": {"festval london"}},
