@@ -29,6 +29,15 @@ func TestPercentileIsTheNearestRank(t *testing.T) {
 	require.InDelta(t, 2, percentile(samples, 0.4), 0)
 }
 
+func TestFileSystem(t *testing.T) {
+	t.Parallel()
+	journals := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(journals, "sda1-8"), 0o700))
+	require.Equal(t, "ext4 with a journal", fileSystem("ext4", "/dev/sda1", journals))
+	require.Equal(t, "ext4 without a journal", fileSystem("ext4", "/dev/sda", journals))
+	require.Equal(t, "xfs", fileSystem("xfs", "/dev/sda1", journals))
+}
+
 func TestNumber(t *testing.T) {
 	t.Parallel()
 	for want, x := range map[string]float64{"0.07": 0.071, "9.99": 9.99, "12.3": 12.34, "123": 123.4, "-1,234": -1234, "1,000": 999.6} {

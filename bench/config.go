@@ -13,11 +13,11 @@ import (
 type runCommand struct {
 	Only    []string `sep:"," placeholder:"NAME" help:"Measure these only: ceiling, catchup, lean, peers, reindex, freshness, verify, eventapi, scaling, growth. Default: all."`
 	Rounds  int      `default:"3" help:"How often everything is measured, in turns."`
-	WarmUps int      `default:"2" help:"Rounds before, which are not counted: Elasticsearch compiles its hot code for minutes."`
+	WarmUps int      `default:"4" help:"Rounds before, which are not counted: Elasticsearch compiles its hot code for minutes."`
 	Events  int      `default:"100000" help:"Rows, and so events in the backlog."`
 	Sizes   []int    `sep:"," default:"10000,100000,1000000" help:"Numbers of rows that reindex and catch-up are measured with, for growth: rates and memory."`
 	Bytes   []int    `sep:"," default:"500,2000,16000" help:"Sizes of documents that catch-up is measured with, for growth."`
-	Seconds int      `default:"40" help:"How long a load of writes goes on: freshness, eventapi."`
+	Seconds int      `default:"60" help:"How long a load of writes goes on: freshness, eventapi."`
 	Beside  []string `sep:"," placeholder:"FILE" type:"existingfile" help:"Other builds of cdc-indexer to measure catch-up and freshness with, in the same rounds: to hold two versions against each other."`
 	Install bool     `help:"Install the other programs that are missing: Debian packages, as root, and Python packages into a folder of their own."`
 	Results string   `default:".stack/bench/results.json" placeholder:"FILE.json" help:"Where to put the results; results of what is not measured this time are kept. The report goes beside it."`

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -19,6 +20,8 @@ type Machine struct {
 	CPU    string  `json:"cpu"`
 	Memory float64 `json:"memory_gib"`
 	System string  `json:"system"`
+	// Files is the file system that the servers' data is on.
+	Files string `json:"file_system,omitempty"`
 }
 
 // machine says where we are.
@@ -26,7 +29,21 @@ func machine() Machine {
 	m := Machine{Cores: runtime.NumCPU(), CPU: field("/proc/cpuinfo", "model name"), System: strings.Trim(field("/etc/os-release", "PRETTY_NAME"), `"`)}
 	kib, _ := strconv.ParseFloat(strings.TrimSuffix(field("/proc/meminfo", "MemTotal"), " kB"), 64) // 0 where it is not told
 	m.Memory = round3(kib / (1 << 20))
+	kind, device, _ := strings.Cut(output("findmnt", "--noheadings", "--output", "FSTYPE,SOURCE", "--target", os.TempDir()), " ")
+	m.Files = fileSystem(kind, strings.TrimSpace(device), "/proc/fs/jbd2")
 	return m
+}
+
+// fileSystem says of ext4 whether it has a journal, by Linux' list of those it keeps: without one it makes files more slowly,
+// as bench/README.md tells.
+func fileSystem(kind, device, journals string) string {
+	if kind != "ext4" {
+		return kind
+	}
+	if found, _ := filepath.Glob(filepath.Join(journals, filepath.Base(device)+"-*")); len(found) == 0 { // the pattern is a right one
+		return "ext4 without a journal"
+	}
+	return "ext4 with a journal"
 }
 
 // loadAverage is how many processes wanted to run in the last minute: above the number of cores, others were busy, too.

@@ -237,8 +237,12 @@ func (s *Scenario) where() string {
 	for _, name := range slices.Sorted(maps.Keys(s.Versions)) {
 		versions = append(versions, name+" "+s.Versions[name])
 	}
+	system := s.Machine.System
+	if s.Machine.Files != "" {
+		system += ", " + s.Machine.Files
+	}
 	return fmt.Sprintf("%d cores (%s), %.0f GiB, %s, all programs and servers on it%s. %s.",
-		s.Machine.Cores, s.Machine.CPU, s.Machine.Memory, s.Machine.System, known("; load average before %s", s.Load), strings.Join(versions, ", "))
+		s.Machine.Cores, s.Machine.CPU, s.Machine.Memory, system, known("; load average before %s", s.Load), strings.Join(versions, ", "))
 }
 
 // known puts a number into a text; no text for one that was not noted.
