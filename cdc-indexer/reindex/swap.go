@@ -57,8 +57,10 @@ func (b *build) follow(ctx context.Context, position Offsets, mark int64) (Offse
 	if err != nil {
 		return nil, 0, err
 	}
-	position, err = b.catchUp(ctx, position)
-	return position, mark, err
+	if position, err = b.catchUp(ctx, position); err != nil {
+		return nil, 0, fmt.Errorf("catch up with the changes: %w", err)
+	}
+	return position, mark, nil
 }
 
 // copyTombstones copies the deletes above a mark while writes go on, and returns the mark above which the next ones are.
@@ -89,7 +91,7 @@ func (b *build) catchUp(ctx context.Context, position Offsets) (Offsets, error) 
 		began := time.Now()
 		var err error
 		if position, err = b.round(ctx, position); err != nil {
-			return nil, fmt.Errorf("catch up with the changes: %w", err)
+			return nil, err
 		}
 		took := time.Since(began)
 		if took <= nearlyThere || worse >= steady && took <= b.options.CutTimeout/4 {
@@ -98,7 +100,7 @@ func (b *build) catchUp(ctx context.Context, position Offsets) (Offsets, error) 
 		if best == 0 || took < best {
 			best, worse = took, 0
 		} else if worse++; worse == hopeless {
-			return nil, fmt.Errorf("catch up with the changes: changes come faster than they can be indexed: the last %d rounds took no less than %s", hopeless, best.Round(time.Millisecond))
+			return nil, fmt.Errorf("changes come faster than they can be indexed: the last %d rounds took no less than %s", hopeless, best.Round(time.Millisecond))
 		}
 	}
 }
