@@ -154,3 +154,9 @@ func TestCommandLineIsChecked(t *testing.T) {
 	_, err := addressesFromEnvironment(func(string) string { return "" })
 	require.ErrorContains(t, err, "TEST_KAFKA_BROKERS")
 }
+
+func TestTheLeastPipeCutsOutTheRow(t *testing.T) {
+	t.Parallel()
+	got := appendRow([]byte("before\n"), []byte(`{"id":"1"}`), []byte(`{"before":null,"after":{"id":"1","text":",\"source\":{"},"source":{"lsn":7},"op":"c"}`))
+	require.Equal(t, "before\n"+`{"index":{"_id":"1"}}`+"\n"+`{"id":"1","text":",\"source\":{"}`+"\n", string(got))
+}

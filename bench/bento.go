@@ -54,7 +54,7 @@ output:
 // bento measures Bento.
 func (s *system) bento(ctx context.Context) (values, error) {
 	const index = "bench-bento"
-	if err := s.peerIndex(ctx, index, asObject); err != nil {
+	if err := s.peerIndex(ctx, index); err != nil {
 		return nil, err
 	}
 	file, err := s.configuration("bento.yaml", fmt.Sprintf(bentoFile, s.at.Kafka, s.group(), s.at.Elasticsearch, index))
@@ -62,5 +62,8 @@ func (s *system) bento(ctx context.Context) (values, error) {
 		return nil, err
 	}
 	measured, err := s.runPeer(ctx, program{path: s.config.program("bento"), arguments: []string{"-c", file}}, index)
+	if err == nil {
+		err = s.es.checkMade(ctx, index)
+	}
 	return measured, errors.Join(err, s.es.remove(ctx, index))
 }

@@ -129,6 +129,22 @@ func (e *elastic) check(ctx context.Context, index string, want int) error {
 	return err
 }
 
+// checkMade is an error unless documents have what is made of columns: an object of attributes, a location of coordinates.
+func (e *elastic) checkMade(ctx context.Context, index string) error {
+	answer, err := e.call(ctx, http.MethodGet, "/"+index+"/_search?size=1000&_source=attributes,location,latitude", nil)
+	if err != nil {
+		return err
+	}
+	for _, hit := range gjson.GetBytes(answer, "hits.hits").Array() {
+		made := hit.Get("_source.attributes").IsObject() &&
+			(hit.Get("_source.location.lat").Exists() || hit.Get("_source.latitude").Type == gjson.Null)
+		if !made {
+			return fmt.Errorf("a document in %s lacks attributes or its location: %s", index, hit.Raw)
+		}
+	}
+	return nil
+}
+
 // remove deletes every index whose name has the prefix.
 func (e *elastic) remove(ctx context.Context, prefix string) error {
 	answer, err := e.call(ctx, http.MethodGet, "/"+prefix+"*?filter_path=*.aliases", nil)

@@ -18,6 +18,7 @@ import (
 type commandLine struct {
 	Run    runCommand    `cmd:"" default:"withargs" help:"Measure, and write results and report (the default)."`
 	Report reportCommand `cmd:"" help:"Write the report of results that are there already."`
+	Pipe   pipeCommand   `cmd:"" hidden:"" help:"Be the least possible pipe from Kafka to Elasticsearch."`
 }
 
 func main() {

@@ -73,7 +73,7 @@ func (s *system) pgsync(ctx context.Context) (_ values, err error) {
 		return nil, err
 	}
 	defer redis.kill()
-	if err := s.peerIndex(ctx, pgsyncIndex, asObject); err != nil {
+	if err := s.peerIndex(ctx, pgsyncIndex); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.es.remove(ctx, pgsyncIndex)) }()

@@ -33,6 +33,13 @@ template(name="document" type="list") { property(name="$!after") }
 template(name="id" type="list") { property(name="$!after!id") }
 ruleset(name="index") {
   action(type="mmjsonparse" cookie="")
+  set $.attributes = $!after!attributes;
+  unset $!after!attributes;
+  set $.failed = parse_json($.attributes, '$!after!attributes');
+  if $!after!latitude != "" then {
+    set $!after!location!lat = $!after!latitude;
+    set $!after!location!lon = $!after!longitude;
+  }
   action(type="omelasticsearch" server=%[2]q serverport=%[3]q searchIndex=%[4]q searchType="" bulkmode="on" maxbytes="10m"
     template="document" bulkid="id" dynbulkid="on" esVersion.major="8" action.resumeRetryCount="-1"
     queue.type="LinkedList" queue.size="20000" queue.workerThreads="4" queue.dequeueBatchSize="1000" queue.workerThreadMinimumMessages="1000")
@@ -43,7 +50,7 @@ input(type="imkafka" topic="event-created" broker=[%[5]q] consumergroup=%[6]q ru
 // rsyslog measures rsyslog.
 func (s *system) rsyslog(ctx context.Context) (values, error) {
 	const index = "bench-rsyslog"
-	if err := s.peerIndex(ctx, index, asText); err != nil {
+	if err := s.peerIndex(ctx, index); err != nil {
 		return nil, err
 	}
 	server, err := url.Parse(s.at.Elasticsearch)
@@ -56,5 +63,8 @@ func (s *system) rsyslog(ctx context.Context) (values, error) {
 	}
 	p := program{path: rsyslogd, arguments: []string{"-n", "-f", file, "-i", filepath.Join(s.dir, "rsyslog.pid")}}
 	measured, err := s.runPeer(ctx, p, index)
+	if err == nil {
+		err = s.es.checkMade(ctx, index)
+	}
 	return measured, errors.Join(err, s.es.remove(ctx, index))
 }

@@ -14,12 +14,14 @@ var sections = []section{
 		scenario: catchUp, title: "Catching up with a backlog",
 		text: "From the start of the program until all rows of a backlog in Kafka are in a new index: envelopes of the real connector, 6 partitions, one shard, no replica. " +
 			"The ceiling is the same documents with the same versions in the same bulk requests, sent from memory by 2 workers. " +
+			"The least pipe is a program in Go with the same Kafka library that cuts rows out of messages and decodes nothing. " +
 			"The peers do less: see [what they leave out](../bench/README.md#what-the-peers-leave-out).",
 		goals: []goal{
 			{what: "cdc-indexer / ceiling, docs/s", value: quantity{"cdc-indexer", "", rate}, over: quantity{"ceiling", "", rate}, limit: 0.9, atLeast: true},
 			{what: "cdc-indexer / Bento, docs/s", value: quantity{"cdc-indexer", "", rate}, over: quantity{"bento", "", rate}, limit: 2, atLeast: true},
 			{what: "cdc-indexer / rsyslog, docs/s", value: quantity{"cdc-indexer", "", rate}, over: quantity{"rsyslog", "", rate}, limit: 1.3, atLeast: true},
 			{what: "cdc-indexer / pgsync, docs/s", value: quantity{"cdc-indexer", "", rate}, over: quantity{"pgsync", "", rate}, unexplored: true},
+			{what: "least pipe / ceiling, docs/s", value: quantity{"least pipe", "", rate}, over: quantity{"ceiling", "", rate}, unexplored: true},
 			{what: "cdc-indexer, CPU s per 100,000", value: quantity{"cdc-indexer", "", cpu}, limit: 1.2},
 			{what: "cdc-indexer, MiB at most", value: quantity{"cdc-indexer", "", memory}, limit: 64},
 		},
@@ -34,6 +36,7 @@ var sections = []section{
 			{what: "cdc-indexer / Bento, docs/s", value: quantity{"cdc-indexer", "", rate}, over: quantity{"bento", "", rate}, unexplored: true},
 			{what: "cdc-indexer / rsyslog, docs/s", value: quantity{"cdc-indexer", "", rate}, over: quantity{"rsyslog", "", rate}, unexplored: true},
 			{what: "cdc-indexer / pgsync, docs/s", value: quantity{"cdc-indexer", "", rate}, over: quantity{"pgsync", "", rate}, unexplored: true},
+			{what: "least pipe / ceiling, docs/s", value: quantity{"least pipe", "", rate}, over: quantity{"ceiling", "", rate}, unexplored: true},
 		},
 		plots: []string{rate},
 	},
