@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -37,26 +36,30 @@ const (
 
 // Run goes on until the signal to end.
 func (c *pipeCommand) Run(ctx context.Context) error {
+	server := newElastic(c.Elasticsearch)
 	working, ctx := errgroup.WithContext(ctx)
 	for first := range pipeWorkers {
-		working.Go(func() error {
-			var connections []*kafka.Conn
-			defer func() {
-				for _, connection := range connections {
-					_ = connection.Close()
-				}
-			}()
-			for partition := first; partition < c.Partitions; partition += pipeWorkers {
-				connection, err := c.open(ctx, partition)
-				if err != nil {
-					return err
-				}
-				connections = append(connections, connection)
-			}
-			return c.pump(ctx, connections)
-		})
+		working.Go(func() error { return c.work(ctx, server, first) })
 	}
 	return working.Wait() //nolint:wrapcheck // says what was being done
+}
+
+// work takes every pipeWorkers-th partition.
+func (c *pipeCommand) work(ctx context.Context, server *elastic, first int) error {
+	var connections []*kafka.Conn
+	defer func() {
+		for _, connection := range connections {
+			_ = connection.Close()
+		}
+	}()
+	for partition := first; partition < c.Partitions; partition += pipeWorkers {
+		connection, err := c.open(ctx, partition)
+		if err != nil {
+			return err
+		}
+		connections = append(connections, connection)
+	}
+	return c.pump(ctx, server, connections)
 }
 
 func (c *pipeCommand) open(ctx context.Context, partition int) (*kafka.Conn, error) {
@@ -72,7 +75,7 @@ func (c *pipeCommand) open(ctx context.Context, partition int) (*kafka.Conn, err
 }
 
 // pump brings what one fetch gives into Elasticsearch, and turns to the next partition.
-func (c *pipeCommand) pump(ctx context.Context, connections []*kafka.Conn) error {
+func (c *pipeCommand) pump(ctx context.Context, server *elastic, connections []*kafka.Conn) error {
 	var request []byte
 	for {
 		for _, connection := range connections {
@@ -86,7 +89,7 @@ func (c *pipeCommand) pump(ctx context.Context, connections []*kafka.Conn) error
 			if len(request) == 0 {
 				continue
 			}
-			if err := c.send(ctx, request); err != nil {
+			if err := c.send(ctx, server, request); err != nil {
 				return err
 			}
 		}
@@ -122,26 +125,12 @@ func appendRow(request, key, value []byte) []byte {
 	return append(request, '\n')
 }
 
-func (c *pipeCommand) send(ctx context.Context, body []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, pipeTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Elasticsearch+"/"+c.Index+"/_bulk?filter_path=errors", bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("make a bulk request: %w", err)
+func (c *pipeCommand) send(ctx context.Context, server *elastic, request []byte) error {
+	answer, err := server.call(ctx, http.MethodPost, "/"+c.Index+"/_bulk?filter_path=errors", request)
+	if err == nil && !bytes.Contains(answer, []byte(`"errors":false`)) {
+		err = fmt.Errorf("a document was refused: %.300s", answer)
 	}
-	request.Header.Set("Content-Type", "application/x-ndjson")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return fmt.Errorf("send a bulk request: %w", err)
-	}
-	answer, err := io.ReadAll(response.Body)
-	if err = errors.Join(err, response.Body.Close()); err != nil {
-		return fmt.Errorf("read the answer to a bulk request: %w", err)
-	}
-	if !strings.Contains(string(answer), `"errors":false`) {
-		return fmt.Errorf("a document was refused: %.300s", answer)
-	}
-	return nil
+	return err
 }
 
 // leastPipe measures pipeCommand.
