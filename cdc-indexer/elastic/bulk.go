@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,7 +27,11 @@ type answer struct {
 // bulk writes all items in one request and returns one answer for each.
 func (w *Writer) bulk(ctx context.Context, items []*item) ([]answer, error) {
 	start := time.Now()
-	body := w.encodeBulk(items, start)
+	used, ok := w.bodies.Get().(*[]byte)
+	if !ok {
+		used = new([]byte)
+	}
+	body := w.encodeBulk((*used)[:0], items, start)
 	requireAlias := true
 	response, err := w.client.do(ctx, esapi.BulkRequest{
 		Index: w.alias,
@@ -45,16 +50,21 @@ func (w *Writer) bulk(ctx context.Context, items []*item) ([]answer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write %d documents to %s: %w", len(items), w.alias, err)
 	}
+	// There is an answer for every document, so all of the request has been read. After an error somebody may still be
+	// reading it, and it is left to the garbage collector.
+	*used = body
+	w.bodies.Put(used)
 	return answers, nil
 }
 
-func (w *Writer) encodeBulk(items []*item, now time.Time) []byte {
+// encodeBulk appends the request to body.
+func (w *Writer) encodeBulk(body []byte, items []*item, now time.Time) []byte {
 	const perItem = 320 // about what action line and bookkeeping take beside the document
 	size := 0
 	for _, i := range items {
 		size += perItem + len(i.Document)
 	}
-	body := make([]byte, 0, size)
+	body = slices.Grow(body, size)
 	indexedAt := now.UTC().Format(time.RFC3339Nano)
 	for _, i := range items {
 		body = w.appendAction(body, i)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,7 @@ type Writer struct {
 	// equalWins lets a change overwrite a document of the same order: see NewRepairer.
 	equalWins bool
 	trouble   atomic.Pointer[error]
+	bodies    sync.Pool // *[]byte: of requests that were answered, for those to come
 }
 
 // NewWriter returns a Writer to the index behind alias.
