@@ -91,7 +91,7 @@ func (f *buildFlags) open(ctx context.Context, logger *slog.Logger) (*workshop, 
 	}
 	log := consumer.NewLog(consumer.LogConfig{
 		Brokers: f.KafkaBrokers, Topics: p.Topics, FetchBytes: f.FetchBytes, Concurrency: max(f.Workers, 6),
-	}, newDecoder(p).Decode)
+	}, newDecoder(p).DecodeIn)
 	builder := elastic.NewBuilder(client, indexNames(p), elastic.NewMetrics(prometheus.NewRegistry()))
 	w := &workshop{
 		pipeline: p, definition: definition, client: client, builder: builder, table: rows,

@@ -30,7 +30,7 @@ type tracing struct {
 func newTracing(p pipeline.Pipeline, brokers []string, index *elastic.Reader) *tracing {
 	const fetchBytes = 64 << 10 // of each partition, as Kafka keeps them: compressed
 	decoder := newDecoder(p)
-	log := consumer.NewLog(consumer.LogConfig{Brokers: brokers, Topics: p.Topics, FetchBytes: fetchBytes}, decoder.Decode)
+	log := consumer.NewLog(consumer.LogConfig{Brokers: brokers, Topics: p.Topics, FetchBytes: fetchBytes}, decoder.DecodeIn)
 	return &tracing{tracer: &trace.Tracer{Log: followed{log, decoder}, Index: index}, close: log.Close}
 }
 

@@ -102,7 +102,7 @@ func (c *verifyCommand) open(ctx context.Context, logger *slog.Logger) (*inspect
 		client.Close()
 		return nil, fmt.Errorf("table %s: %w", p.Table, err)
 	}
-	log := consumer.NewLog(consumer.LogConfig{Brokers: c.KafkaBrokers, Topics: p.Topics}, newDecoder(p).Decode)
+	log := consumer.NewLog(consumer.LogConfig{Brokers: c.KafkaBrokers, Topics: p.Topics}, newDecoder(p).DecodeIn)
 	metrics := elastic.NewMetrics(prometheus.NewRegistry())
 	i := &inspection{
 		verifyCommand: c, pipeline: p, table: rows, logger: logger, builder: elastic.NewBuilder(client, indexNames(p), metrics),

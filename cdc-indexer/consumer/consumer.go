@@ -19,6 +19,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"ticketing/cdc-indexer/arena"
 	"ticketing/cdc-indexer/change"
 )
 
@@ -50,11 +51,11 @@ const maxWait = 500 * time.Millisecond
 // requestTimeout bounds one request to Kafka beyond the time that the broker may wait on purpose.
 const requestTimeout = 15 * time.Second
 
-// Decode turns a message into a change. It returns change.ErrNoChange for messages without one and a
-// *change.Rejection for those that never will be one.
-type Decode func(key, value []byte) (change.Change, error)
+// Decode turns a message into a change, whose document may be in the memory given. It returns change.ErrNoChange for
+// messages without one and a *change.Rejection for those that never will be one.
+type Decode func(memory *arena.Arena, key, value []byte) (change.Change, error)
 
-// Applier brings changes into the index; see elastic.Writer.
+// Applier brings changes into the index; see elastic.Writer. When it has returned, their documents are used for others.
 type Applier interface {
 	Apply(ctx context.Context, changes []change.Change) ([]change.Result, error)
 }
@@ -89,6 +90,7 @@ type Consumer struct {
 	logger      *slog.Logger
 	slots       chan struct{} // Config.Concurrency of them
 	express     chan struct{} // as many more, for what is fresh
+	spare       chan *memory  // of chunks whose turn is over
 	status      status
 }
 
@@ -116,6 +118,7 @@ func New(config Config, decode Decode, applier Applier, refresher Refresher, dea
 		logger:      logger,
 		slots:       make(chan struct{}, config.Concurrency),
 		express:     make(chan struct{}, config.Concurrency),
+		spare:       make(chan *memory, config.Concurrency),
 	}
 }
 

@@ -25,11 +25,11 @@ type fetcher struct {
 type chunk struct {
 	topic     string
 	partition int
-	messages  []kafka.Message
 	next      int64 // the offset to commit when all messages are done
 	end       int64 // the offset the next message to be written will get
 	behind    *behind
-	release   func() // gives back the turn it was fetched in; nil: it was not known to wait, and has none yet
+	memory    *memory // has the messages; nil when there was none
+	release   func()  // gives back turn and memory; nil: it was not known to wait, and has neither of those that are shared
 }
 
 // next waits for messages, and goes on behind them the next time.
@@ -47,7 +47,7 @@ func (f *fetcher) next(ctx context.Context) (chunk, bool) {
 		pause.Reset()
 		f.consumer.status.trouble(f.name(), nil)
 		f.behind.written(fetched.end)
-		if len(fetched.messages) > 0 {
+		if fetched.memory != nil {
 			f.offset = fetched.next
 			return fetched, true
 		}
@@ -76,20 +76,26 @@ func (f *fetcher) look(ctx context.Context) {
 const lookEvery = 2 * time.Second
 
 // inTurn fetches once. A backlog is fetched when it is its turn and not before: so the chunks of it in memory are those that
-// are being applied, however many partitions there are. Without a backlog the fetch waits for messages, and takes no turn.
+// are being applied, however many partitions there are. Without a backlog the fetch waits for messages, and takes no turn,
+// and no memory that others have a use for meanwhile.
 func (f *fetcher) inTurn(ctx context.Context) (chunk, error) {
 	if err := f.begin(ctx); err != nil {
 		return chunk{}, err
 	}
 	if !f.backlog {
-		return f.fetch(ctx)
+		return f.fetch(ctx, new(memory))
 	}
-	release, err := f.consumer.takeTurn(ctx, false)
+	endTurn, err := f.consumer.takeTurn(ctx, false)
 	if err != nil {
 		return chunk{}, err
 	}
-	fetched, err := f.fetch(ctx)
-	if len(fetched.messages) == 0 {
+	taken := f.consumer.takeMemory()
+	release := func() {
+		f.consumer.giveBack(taken)
+		endTurn()
+	}
+	fetched, err := f.fetch(ctx, taken)
+	if fetched.memory == nil {
 		release()
 		return fetched, err
 	}
@@ -97,9 +103,9 @@ func (f *fetcher) inTurn(ctx context.Context) (chunk, error) {
 	return fetched, nil
 }
 
-func (f *fetcher) fetch(ctx context.Context) (chunk, error) {
+func (f *fetcher) fetch(ctx context.Context, into *memory) (chunk, error) {
 	f.backlog = false
-	messages, end, err := f.partition.fetch(ctx, f.offset, maxWait)
+	messages, end, err := f.partition.fetch(ctx, f.offset, maxWait, into)
 	if errors.Is(err, kafka.OffsetOutOfRange) {
 		return f.resume(ctx)
 	}
@@ -107,8 +113,8 @@ func (f *fetcher) fetch(ctx context.Context) (chunk, error) {
 		return chunk{}, err
 	}
 	fetched := f.chunk(end)
-	fetched.messages = messages
 	if len(messages) > 0 {
+		fetched.memory = into
 		fetched.next = messages[len(messages)-1].Offset + 1
 		f.backlog = fetched.next < end
 	}

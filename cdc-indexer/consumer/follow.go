@@ -95,7 +95,7 @@ func (l *Log) follow(ctx context.Context, p partition, from, end int64, each fun
 			passed = true
 			reached()
 		}
-		messages, _, err := p.fetch(ctx, from, maxWait)
+		messages, _, err := p.fetch(ctx, from, maxWait, new(memory))
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("follow %s/%d: %w", p.topic, p.number, ctx.Err())

@@ -1,9 +1,11 @@
 package consumer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,21 +76,19 @@ func (l *lane) work(ctx context.Context, fetched chunk) error {
 // process returns nil when every message of the chunk has been applied, was stale, carried no change, or is in the
 // dead-letter topic.
 func (c *Consumer) process(ctx context.Context, fetched chunk) error {
-	done, letters, err := c.apply(ctx, fetched)
+	done, err := c.apply(ctx, fetched)
 	if err != nil {
 		return err
 	}
-	if err := c.bury(ctx, letters); err != nil {
+	if err := c.bury(ctx, done.letters); err != nil {
 		return err
 	}
-	if len(done.changes) == 0 {
-		return nil
-	}
-	searchable := c.report(ctx, done, c.observe(done.changes, done.results))
-	if fetched.fresh() {
-		c.refresher.Request(searchable)
-	} else {
-		c.refresher.RequestLater(searchable)
+	switch {
+	case !done.written:
+	case fetched.fresh():
+		c.refresher.Request(done.searchable)
+	default:
+		c.refresher.RequestLater(done.searchable)
 	}
 	return nil
 }
@@ -96,39 +96,52 @@ func (c *Consumer) process(ctx context.Context, fetched chunk) error {
 // fresh says whether the messages are new, and not of a backlog: they were not known to wait, and nothing waits behind them.
 func (c chunk) fresh() bool { return c.release == nil && c.next >= c.end }
 
-// applied is what has become of a chunk's changes: the three lists go together.
+// outcome is what is left of a chunk when its turn is over, and its memory is another's.
+type outcome struct {
+	letters    []Letter
+	written    bool   // there were changes
+	searchable func() // is to be called when they are; may be nil
+}
+
+// applied is what has become of a chunk's changes.
 type applied struct {
-	messages []kafka.Message
-	changes  []change.Change
-	results  []change.Result
-	taken    time.Time // when their turn came
+	*memory // messages and changes go together
+	results []change.Result
+	taken   time.Time // when their turn came
 }
 
 // apply brings a chunk into the index, in the turn it was fetched in or else in the next one. Of those that wait only the
 // messages are in memory, and no documents and no request yet.
-func (c *Consumer) apply(ctx context.Context, fetched chunk) (done applied, letters []Letter, err error) {
+func (c *Consumer) apply(ctx context.Context, fetched chunk) (_ outcome, err error) {
 	release := fetched.release
 	if release == nil {
 		if release, err = c.takeTurn(ctx, fetched.fresh()); err != nil {
-			return applied{}, nil, err
+			return outcome{}, err
 		}
 	}
 	defer release()
-	done.taken = time.Now()
-	done.messages, done.changes, letters = c.decodeAll(fetched)
+	done := applied{memory: fetched.memory, taken: time.Now()}
+	c.metrics.consumed.WithLabelValues(fetched.topic).Add(float64(len(done.messages)))
+	letters := c.decodeAll(done.memory)
 	if len(done.changes) == 0 {
-		return applied{}, letters, nil
+		return outcome{letters: letters}, nil
 	}
 	done.results, err = c.applier.Apply(ctx, done.changes)
 	if err != nil {
-		return applied{}, nil, err
+		return outcome{}, err
 	}
 	for n, result := range done.results {
 		if result.Outcome == change.Rejected {
-			letters = append(letters, Letter{Message: done.messages[n], Rejection: *result.Rejection})
+			letters = append(letters, letter(done.messages[n], *result.Rejection))
 		}
 	}
-	return done, letters, nil
+	return outcome{letters: letters, written: true, searchable: c.report(ctx, done, c.observe(done.changes, done.results))}, nil
+}
+
+// letter has a copy of the message, whose memory is the next chunk's before the letter is put away.
+func letter(message kafka.Message, rejection change.Rejection) Letter {
+	message.Key, message.Value = bytes.Clone(message.Key), bytes.Clone(message.Value)
+	return Letter{Message: message, Rejection: rejection}
 }
 
 // takeTurn waits for one of Config.Concurrency turns. There are as many more for what is fresh, so that new changes do not
@@ -148,27 +161,26 @@ func (c *Consumer) takeTurn(ctx context.Context, fresh bool) (release func(), er
 	}
 }
 
-// decodeAll returns the changes with their messages, and the messages that are none.
-func (c *Consumer) decodeAll(fetched chunk) ([]kafka.Message, []change.Change, []Letter) {
-	messages := make([]kafka.Message, 0, len(fetched.messages))
-	changes := make([]change.Change, 0, len(fetched.messages))
-	var letters []Letter
-	c.metrics.consumed.WithLabelValues(fetched.topic).Add(float64(len(fetched.messages)))
-	for _, message := range fetched.messages {
-		decoded, err := c.decode(message.Key, message.Value)
+// decodeAll makes the changes, and leaves the messages that have one. It returns those that never will.
+func (c *Consumer) decodeAll(m *memory) (letters []Letter) {
+	m.changes = slices.Grow(m.changes, len(m.messages))
+	kept := m.messages[:0]
+	for _, message := range m.messages {
+		decoded, err := c.decode(&m.arena, message.Key, message.Value)
 		var rejection *change.Rejection
 		switch {
 		case err == nil:
-			messages, changes = append(messages, message), append(changes, decoded)
+			kept, m.changes = append(kept, message), append(m.changes, decoded)
 		case errors.Is(err, change.ErrNoChange):
 			c.metrics.ignored.Inc()
 		case errors.As(err, &rejection):
-			letters = append(letters, Letter{Message: message, Rejection: *rejection})
+			letters = append(letters, letter(message, *rejection))
 		default: // a decoder has only these two ways to refuse; anything else must not pass in silence either
-			letters = append(letters, Letter{Message: message, Rejection: change.Rejection{Reason: "undecodable", Detail: err.Error()}})
+			letters = append(letters, letter(message, change.Rejection{Reason: "undecodable", Detail: err.Error()}))
 		}
 	}
-	return messages, changes, letters
+	m.messages = kept
+	return letters
 }
 
 // bury puts the letters away, as often as it takes: until they are safe nothing may be committed.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"ticketing/cdc-indexer/arena"
 	"ticketing/cdc-indexer/change"
 )
 
@@ -34,7 +35,7 @@ func (everythingApplied) Put(context.Context, []Letter) error { return nil }
 
 // unconnected returns a consumer that meets no server. A message's value is its change's key; an empty one has no change.
 func unconnected(concurrency int, applier Applier, refresher Refresher) *Consumer {
-	decode := func(_, value []byte) (change.Change, error) {
+	decode := func(_ *arena.Arena, _, value []byte) (change.Change, error) {
 		if len(value) == 0 {
 			return change.Change{}, change.ErrNoChange
 		}
@@ -44,11 +45,14 @@ func unconnected(concurrency int, applier Applier, refresher Refresher) *Consume
 		NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
 }
 
+// one is the memory of a chunk of one message.
+func one(value string) *memory { return &memory{messages: []kafka.Message{{Value: []byte(value)}}} }
+
 // oneMessage gives the same message for ever.
 type oneMessage struct{}
 
 func (oneMessage) next(ctx context.Context) (chunk, bool) {
-	return chunk{topic: "t", messages: []kafka.Message{{Value: []byte("k")}}, next: 1, behind: &behind{}}, ctx.Err() == nil
+	return chunk{topic: "t", memory: one("k"), next: 1, behind: &behind{}}, ctx.Err() == nil
 }
 
 func (oneMessage) look(ctx context.Context) { <-ctx.Done() }
@@ -88,15 +92,14 @@ func (r *refreshes) RequestLater(func()) { r.asked = append(r.asked, "later") }
 // What is at the end of its log is new. In a backlog, refreshes only cost.
 func TestRefreshesInABacklogDoNotHurry(t *testing.T) {
 	t.Parallel()
-	messages := []kafka.Message{{Value: []byte("k")}}
 	for name, test := range map[string]struct {
 		fetched chunk
 		asked   []string
 	}{
-		"at the end":            {chunk{messages: messages, next: 5, end: 5}, []string{"soon"}},
-		"more is waiting":       {chunk{messages: messages, next: 5, end: 6}, []string{"later"}},
-		"at a backlog's end":    {chunk{messages: messages, next: 5, end: 5, release: func() {}}, []string{"later"}},
-		"nothing for the index": {chunk{messages: []kafka.Message{{}}, next: 5, end: 5}, nil},
+		"at the end":            {chunk{memory: one("k"), next: 5, end: 5}, []string{"soon"}},
+		"more is waiting":       {chunk{memory: one("k"), next: 5, end: 6}, []string{"later"}},
+		"at a backlog's end":    {chunk{memory: one("k"), next: 5, end: 5, release: func() {}}, []string{"later"}},
+		"nothing for the index": {chunk{memory: one(""), next: 5, end: 5}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -130,7 +133,7 @@ func TestWhatIsFreshDoesNotQueueBehindABacklog(t *testing.T) {
 		var processing sync.WaitGroup
 		process := func(key string, end int64) {
 			processing.Go(func() {
-				assert.NoError(t, c.process(t.Context(), chunk{topic: "t", messages: []kafka.Message{{Value: []byte(key)}}, next: 1, end: end}))
+				assert.NoError(t, c.process(t.Context(), chunk{topic: "t", memory: one(key), next: 1, end: end}))
 			})
 			synctest.Wait()
 		}
@@ -148,4 +151,61 @@ func TestWhatIsFreshDoesNotQueueBehindABacklog(t *testing.T) {
 		processing.Wait()
 		require.Len(t, applier.given, 2)
 	})
+}
+
+// letterbox keeps letters, and lets something happen before it does.
+type letterbox struct {
+	everythingApplied
+	before  func()
+	letters []Letter
+}
+
+func (l *letterbox) Put(_ context.Context, letters []Letter) error {
+	l.before()
+	l.letters = append(l.letters, letters...)
+	return nil
+}
+
+// When letters are put away, which may take long, the chunk's turn is over and its memory is that of another chunk.
+func TestALetterOutlivesTheMemoryOfItsChunk(t *testing.T) {
+	t.Parallel()
+	rejecting := func(*arena.Arena, []byte, []byte) (change.Change, error) {
+		return change.Change{}, &change.Rejection{Reason: "malformed"}
+	}
+	c := unconnected(1, everythingApplied{}, everythingApplied{})
+	c.decode = rejecting
+	fill := func(m *memory, content string) {
+		value := append(m.arena.Bytes(len(content)), content...)
+		m.messages = append(m.messages, kafka.Message{Key: value[:3], Value: value})
+	}
+	c.giveBack(one("")) // as after a first chunk
+	first := c.takeMemory()
+	fill(first, "the first")
+	first.reset() // now there is a block
+	fill(first, "the first")
+	box := &letterbox{before: func() {
+		second := c.takeMemory()
+		require.Same(t, first, second)
+		fill(second, "another")
+	}}
+	c.deadLetters = box
+	require.NoError(t, c.process(t.Context(), chunk{topic: "t", memory: first, next: 1, end: 1, release: func() { c.giveBack(first) }}))
+	require.Len(t, box.letters, 1)
+	require.Equal(t, "the first", string(box.letters[0].Message.Value))
+	require.Equal(t, "the", string(box.letters[0].Message.Key))
+}
+
+// However many chunks are done at the same time, not more memory is kept than turns can use.
+func TestAsMuchMemoryIsKeptAsThereAreTurns(t *testing.T) {
+	t.Parallel()
+	c := unconnected(2, everythingApplied{}, everythingApplied{})
+	memories := []*memory{one("a"), one("b"), one("c")}
+	for _, m := range memories {
+		c.giveBack(m)
+	}
+	require.Same(t, memories[0], c.takeMemory())
+	require.Same(t, memories[1], c.takeMemory())
+	require.Empty(t, c.spare)
+	require.Empty(t, memories[0].messages)
+	require.Zero(t, memories[0].messages[:1][0], "nothing of the last chunk is held on to")
 }

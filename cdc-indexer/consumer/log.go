@@ -143,7 +143,7 @@ func (l *Log) Oldest(ctx context.Context) (oldest time.Time, found bool, err err
 				continue
 			}
 			p := partition{client: l.client, topic: topic, number: number, fetchBytes: enough}
-			messages, err := l.patiently(ctx, p, offset)
+			messages, err := l.patiently(ctx, p, offset, new(memory))
 			if err != nil {
 				return time.Time{}, false, err
 			}
@@ -180,8 +180,10 @@ func (l *Log) Read(ctx context.Context, from, to Offsets, each func(context.Cont
 }
 
 func (l *Log) read(ctx context.Context, p partition, from, to int64, skipped *atomic.Int64, each func(context.Context, []change.Change) error) error {
+	var kept memory
 	for from < to {
-		messages, err := l.patiently(ctx, p, from)
+		kept.reset()
+		messages, err := l.patiently(ctx, p, from, &kept)
 		if err != nil {
 			return err
 		}
@@ -191,7 +193,7 @@ func (l *Log) read(ctx context.Context, p partition, from, to int64, skipped *at
 				break
 			}
 			from = message.Offset + 1
-			decoded, err := l.decode(message.Key, message.Value)
+			decoded, err := l.decode(nil, message.Key, message.Value)
 			switch {
 			case err == nil:
 				changes = append(changes, decoded)
@@ -213,11 +215,11 @@ func (l *Log) read(ctx context.Context, p partition, from, to int64, skipped *at
 }
 
 // patiently fetches at least one message, which the log is known to hold.
-func (l *Log) patiently(ctx context.Context, p partition, from int64) ([]kafka.Message, error) {
+func (l *Log) patiently(ctx context.Context, p partition, from int64, into *memory) ([]kafka.Message, error) {
 	pause := newPause()
 	const most = 10 // empty answers in a row
 	for empty := 0; ; {
-		messages, _, err := p.fetch(ctx, from, maxWait)
+		messages, _, err := p.fetch(ctx, from, maxWait, into)
 		switch {
 		case errors.Is(err, kafka.OffsetOutOfRange):
 			return nil, fmt.Errorf("messages of %s/%d from offset %d on are not in the log any more: %w", p.topic, p.number, from, err)

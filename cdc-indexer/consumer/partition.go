@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"ticketing/cdc-indexer/arena"
 )
 
 // partition reads one partition of one topic.
@@ -22,8 +24,8 @@ type partition struct {
 }
 
 // fetch returns the messages from an offset on, as many as fit, and the offset that the next message to be written
-// will get. The broker may wait for the first one. An offset that the log does not hold is kafka.OffsetOutOfRange.
-func (p partition) fetch(ctx context.Context, from int64, wait time.Duration) (messages []kafka.Message, end int64, err error) {
+// will get; they are in the memory given. The broker may wait for the first one. An offset that the log does not hold is kafka.OffsetOutOfRange.
+func (p partition) fetch(ctx context.Context, from int64, wait time.Duration, into *memory) (messages []kafka.Message, end int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+requestTimeout)
 	defer cancel()
 	response, err := p.client.Fetch(ctx, &kafka.FetchRequest{
@@ -40,7 +42,7 @@ func (p partition) fetch(ctx context.Context, from int64, wait time.Duration) (m
 	if err != nil {
 		return nil, 0, fmt.Errorf("fetch %s/%d from offset %d: %w", p.topic, p.number, from, err)
 	}
-	messages, err = p.read(response.Records, from)
+	messages, err = p.read(response.Records, from, into)
 	if err != nil && len(messages) == 0 {
 		return nil, 0, fmt.Errorf("read %s/%d from offset %d: %w", p.topic, p.number, from, err)
 	}
@@ -69,32 +71,31 @@ func (p partition) bounds(ctx context.Context) (first, last int64, err error) {
 }
 
 // read copies the records out of the library's buffers. A compressed batch may begin before the offset asked for.
-func (p partition) read(records kafka.RecordReader, from int64) ([]kafka.Message, error) {
-	var messages []kafka.Message
+func (p partition) read(records kafka.RecordReader, from int64, into *memory) ([]kafka.Message, error) {
 	for {
 		record, err := records.ReadRecord()
 		if errors.Is(err, io.EOF) {
-			return messages, nil
+			return into.messages, nil
 		}
 		if err != nil {
-			return messages, fmt.Errorf("read record: %w", err)
+			return into.messages, fmt.Errorf("read record: %w", err)
 		}
-		message, err := p.message(record)
+		message, err := p.message(record, &into.arena)
 		if err != nil {
-			return messages, err
+			return into.messages, err
 		}
 		if message.Offset >= from {
-			messages = append(messages, message)
+			into.messages = append(into.messages, message)
 		}
 	}
 }
 
-func (p partition) message(record *kafka.Record) (kafka.Message, error) {
-	key, err := readBytes(record.Key)
+func (p partition) message(record *kafka.Record, memory *arena.Arena) (kafka.Message, error) {
+	key, err := readBytes(record.Key, memory)
 	if err != nil {
 		return kafka.Message{}, fmt.Errorf("read key: %w", err)
 	}
-	value, err := readBytes(record.Value)
+	value, err := readBytes(record.Value, memory)
 	if err != nil {
 		return kafka.Message{}, fmt.Errorf("read value: %w", err)
 	}
@@ -104,10 +105,12 @@ func (p partition) message(record *kafka.Record) (kafka.Message, error) {
 	}, nil
 }
 
-func readBytes(b kafka.Bytes) ([]byte, error) {
+func readBytes(b kafka.Bytes, memory *arena.Arena) ([]byte, error) {
 	if b == nil {
 		return nil, nil
 	}
 	defer func() { _ = b.Close() }()
-	return kafka.ReadAll(b) //nolint:wrapcheck // the callers say which part it was
+	content := memory.Bytes(b.Len())[:b.Len()]
+	_, err := io.ReadFull(b, content)
+	return content, err //nolint:wrapcheck // the callers say which part it was
 }

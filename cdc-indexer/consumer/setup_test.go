@@ -17,6 +17,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"go.uber.org/goleak"
 
+	"ticketing/cdc-indexer/arena"
 	"ticketing/cdc-indexer/change"
 	"ticketing/cdc-indexer/consumer"
 	"ticketing/internal/testenv"
@@ -67,7 +68,7 @@ func (g *group) brokers() []string {
 }
 
 // decode takes the value's first word for the key; "bad" is a message that nobody can index.
-func decode(_, value []byte) (change.Change, error) {
+func decode(_ *arena.Arena, _, value []byte) (change.Change, error) {
 	word := strings.TrimRight(string(value), " ")
 	switch word {
 	case "bad":

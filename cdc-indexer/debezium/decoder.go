@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"ticketing/cdc-indexer/arena"
 	"ticketing/cdc-indexer/change"
 )
 
@@ -86,6 +87,11 @@ type column struct{ name, value value }
 // Decode returns the change that a message carries. It returns change.ErrNoChange for a message that is in order
 // and carries none, and a *change.Rejection for one that can never be indexed.
 func (d *Decoder) Decode(key, value []byte) (change.Change, error) {
+	return d.DecodeIn(nil, key, value)
+}
+
+// DecodeIn is Decode with the document's memory taken from an arena.
+func (d *Decoder) DecodeIn(memory *arena.Arena, key, value []byte) (change.Change, error) {
 	if len(value) == 0 {
 		return change.Change{}, change.ErrNoChange // the tombstone that log compaction goes by
 	}
@@ -97,7 +103,7 @@ func (d *Decoder) Decode(key, value []byte) (change.Change, error) {
 	if err := e.parse(value); err != nil {
 		return change.Change{}, err
 	}
-	return d.decode(key, e)
+	return d.decode(memory, key, e)
 }
 
 // release keeps an envelope for the next message, and nothing of this one.
@@ -108,7 +114,7 @@ func (d *Decoder) release(e *envelope) {
 	d.envelopes.Put(e)
 }
 
-func (d *Decoder) decode(key []byte, e *envelope) (change.Change, error) {
+func (d *Decoder) decode(memory *arena.Arena, key []byte, e *envelope) (change.Change, error) {
 	op, read, err := operation(e.op)
 	if err != nil {
 		return change.Change{}, err
@@ -127,7 +133,7 @@ func (d *Decoder) decode(key []byte, e *envelope) (change.Change, error) {
 	c := change.Change{Key: id, Order: order, Op: op, CommittedAt: committedAt(e), Read: read}
 	c.Transaction, _ = e.source.txID.integer()
 	if op == change.Upsert {
-		if c.Document, err = d.document(&e.after); err != nil {
+		if c.Document, err = d.document(memory, &e.after); err != nil {
 			return change.Change{}, err
 		}
 	}
@@ -385,11 +391,11 @@ func committedAt(e *envelope) time.Time {
 
 // document copies the row's columns into one object on one line, byte for byte: no value is decoded, so none can
 // lose a digit.
-func (d *Decoder) document(r *row) ([]byte, error) {
+func (d *Decoder) document(memory *arena.Arena, r *row) ([]byte, error) {
 	if !r.found {
 		return nil, reject(ReasonMalformed, "the envelope has no after")
 	}
-	document := make([]byte, 0, r.size+64*len(d.config.GeoPoints))
+	document := memory.Bytes(r.size + 64*len(d.config.GeoPoints))
 	document = append(document, '{')
 	for _, c := range r.columns {
 		if isPlaceholder(c.value) {

@@ -17,7 +17,7 @@ func (d *Decoder) DecodeEdited(key, value, edited []byte) (change.Change, error)
 	}
 	order, orderErr := d.orderOf(&original, value)
 	if isEnvelope(&e) {
-		c, err := d.decode(key, &e)
+		c, err := d.decode(nil, key, &e)
 		if err == nil && orderErr == nil {
 			c.Order = order
 		}
@@ -30,7 +30,7 @@ func (d *Decoder) DecodeEdited(key, value, edited []byte) (change.Change, error)
 		return change.Change{}, reject(ReasonOperation, "the message is a delete and has no row to correct")
 	}
 	original.after.parse(&scanner{text: edited}) // it is valid: it has been read before
-	return d.decode(key, &original)
+	return d.decode(nil, key, &original)
 }
 
 // isEnvelope tells an envelope from a row, which may have columns of these names: no column's value is an object.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"ticketing/cdc-indexer/arena"
 	"ticketing/cdc-indexer/change"
 	"ticketing/cdc-indexer/debezium"
 )
@@ -75,6 +76,28 @@ func TestCapturedEnvelopes(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, string(want), string(got))
 		})
+	}
+}
+
+// Documents of many messages share the memory of an arena, and are what they are without one.
+func TestDocumentsInAnArena(t *testing.T) {
+	t.Parallel()
+	decoder := goldenDecoder()
+	var memory arena.Arena
+	for range 2 { // first beside the arena's block, and then in it
+		var want, got []string
+		var decoded []change.Change
+		for _, message := range captured(t) {
+			alone, err := decoder.Decode(message.key, message.value)
+			together, inArena := decoder.DecodeIn(&memory, message.key, message.value)
+			require.Equal(t, err, inArena, message.name)
+			want, decoded = append(want, string(alone.Document)), append(decoded, together)
+		}
+		for _, c := range decoded {
+			got = append(got, string(c.Document))
+		}
+		require.Equal(t, want, got)
+		memory.Reset()
 	}
 }
 
