@@ -1,12 +1,16 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestSpread(t *testing.T) {
@@ -127,7 +131,7 @@ func TestReport(t *testing.T) {
 	require.Contains(t, string(page), "| cdc-indexer / ceiling, docs/s | 0.85 (0.80–0.90) | ≥ 0.90 | **missed** |")
 	require.NotContains(t, string(page), "Freshness")
 	require.NotContains(t, string(page), "load average", "it was not noted")
-	require.Contains(t, string(page), "Without results so far: lean, reindex, freshness, verify, eventapi, scaling, growth.")
+	require.Contains(t, string(page), "Without results so far: lean, apart, reindex, freshness, verify, eventapi, scaling, growth.")
 	picture, err := os.ReadFile(filepath.Join(filepath.Dir(path), "page", "catchup-docs-s.svg"))
 	require.NoError(t, err)
 	require.Contains(t, string(picture), `width="68" height="16"`, "90 of 500, of 380 pixels")
@@ -159,4 +163,30 @@ func TestTheLeastPipeCutsOutTheRow(t *testing.T) {
 	t.Parallel()
 	got := appendRow([]byte("before\n"), []byte(`{"id":"1"}`), []byte(`{"before":null,"after":{"id":"1","text":",\"source\":{"},"source":{"lsn":7},"op":"c"}`))
 	require.Equal(t, "before\n"+`{"index":{"_id":"1"}}`+"\n"+`{"id":"1","text":",\"source\":{"}`+"\n", string(got))
+}
+
+func TestParentOf(t *testing.T) {
+	t.Parallel()
+	parent, ok := parentOf("12 (a (b) 7 c) S 34 5 6")
+	require.True(t, ok)
+	require.Equal(t, 34, parent)
+	_, ok = parentOf("")
+	require.False(t, ok)
+}
+
+// What was started by us is found, and can be bound to a core.
+func TestDescendantsAreBoundToACore(t *testing.T) {
+	t.Parallel()
+	child := exec.CommandContext(t.Context(), "sh", "-c", "read _; exit 0")
+	_, err := child.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	defer func() { _ = errors.Join(child.Process.Kill(), child.Wait()) }()
+	require.Contains(t, descendants(os.Getpid()), child.Process.Pid)
+	var first unix.CPUSet
+	first.Set(0)
+	require.NoError(t, pin(child.Process.Pid, &first))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", child.Process.Pid))
+	require.NoError(t, err)
+	require.Contains(t, string(status), "Cpus_allowed_list:\t0\n")
 }

@@ -11,7 +11,7 @@ import (
 
 // runCommand is the command line of a run.
 type runCommand struct {
-	Only    []string `sep:"," placeholder:"NAME" help:"Measure these only: ceiling, catchup, lean, peers, reindex, freshness, verify, eventapi, scaling, growth. Default: all."`
+	Only    []string `sep:"," placeholder:"NAME" help:"Measure these only: ceiling, catchup, lean, apart, peers, reindex, freshness, verify, eventapi, scaling, growth. Default: all."`
 	Rounds  int      `default:"3" help:"How often everything is measured, in turns."`
 	WarmUps int      `default:"4" help:"Rounds before, which are not counted: Elasticsearch compiles its hot code for minutes."`
 	Events  int      `default:"100000" help:"Rows, and so events in the backlog."`
@@ -30,6 +30,7 @@ const (
 	ceiling   = "ceiling"
 	catchUp   = "catchup"
 	lean      = "lean"
+	apart     = "apart"
 	peers     = "peers"
 	reindex   = "reindex"
 	freshness = "freshness"
@@ -39,7 +40,7 @@ const (
 	growth    = "growth"
 )
 
-var everything = []string{ceiling, catchUp, lean, peers, reindex, freshness, verify, eventAPI, scaling, growth}
+var everything = []string{ceiling, catchUp, lean, apart, peers, reindex, freshness, verify, eventAPI, scaling, growth}
 
 // Validate is called by kong; its error names the flag.
 func (c *runCommand) Validate() error {
