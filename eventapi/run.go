@@ -12,7 +12,7 @@ import (
 	"ticketing/eventapi/httpapi"
 	"ticketing/eventapi/postgres"
 	"ticketing/internal/buildinfo"
-	"ticketing/internal/gogc"
+	"ticketing/internal/goruntime"
 	"ticketing/internal/otlp"
 )
 
@@ -23,7 +23,7 @@ const gcPercent = 400
 // run serves until the context ends, then lets running requests finish within the configured time. The database
 // may be away at any time: /readyz and the answers say so.
 func run(ctx context.Context, config Config, log *slog.Logger) error {
-	gogc.Default(gcPercent)
+	goruntime.GarbagePercent(gcPercent)
 	// Requests and the pool outlive ctx: they end when the server has been drained.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
