@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -16,8 +16,9 @@ import (
 
 // apartCatchUps is catchUps with a core that only Elasticsearch has, and only that one, as if it had a machine of its own.
 func (s *system) apartCatchUps(ctx context.Context) error {
-	if runtime.NumCPU() < 2 {
-		return errors.New("measure with Elasticsearch apart: it takes two cores or more")
+	all, first, others, err := cores()
+	if err != nil {
+		return err
 	}
 	if err := s.ensureCorpus(ctx); err != nil { // whose requests are as large as everywhere else
 		return err
@@ -26,14 +27,6 @@ func (s *system) apartCatchUps(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var first, others, all unix.CPUSet
-	first.Set(0)
-	for core := range runtime.NumCPU() {
-		all.Set(core)
-		if core > 0 {
-			others.Set(core)
-		}
-	}
 	everyone := descendants(os.Getppid()) // of the stack, which has started us, too
 	defer func() {
 		for _, pid := range everyone {
@@ -41,20 +34,38 @@ func (s *system) apartCatchUps(ctx context.Context) error {
 		}
 	}()
 	for _, pid := range everyone {
-		cores := &others
+		its := &others
 		if pid == server {
-			cores = &first
+			its = &first
 		}
-		if err := pin(pid, cores); err != nil {
+		if err := pin(pid, its); err != nil {
 			return err
 		}
 	}
 	return s.catchUps(ctx, apart, false)
 }
 
+// cores are those that this process may use, which need not be all of the machine's: the first one, and the others.
+func cores() (all, first, others unix.CPUSet, err error) {
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return all, first, others, fmt.Errorf("ask for the cores of this process: %w", err)
+	}
+	if all.Count() < 2 {
+		return all, first, others, errors.New("--only apart: it takes two cores or more, one for Elasticsearch and one for all else")
+	}
+	core := 0
+	for !all.IsSet(core) {
+		core++
+	}
+	first.Set(core)
+	others = all
+	others.Clear(core)
+	return all, first, others, nil
+}
+
 // pid is that of the server.
 func (e *elastic) pid(ctx context.Context) (int, error) {
-	answer, err := e.call(ctx, "GET", "/_nodes/_local/process", nil)
+	answer, err := e.call(ctx, http.MethodGet, "/_nodes/_local/process", nil)
 	if err != nil {
 		return 0, err
 	}

@@ -190,3 +190,18 @@ func TestDescendantsAreBoundToACore(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(status), "Cpus_allowed_list:\t0\n")
 }
+
+func TestElasticsearchsCoreIsNobodyElses(t *testing.T) {
+	t.Parallel()
+	all, first, others, err := cores()
+	if all.Count() < 2 {
+		require.ErrorContains(t, err, "two cores or more")
+		return
+	}
+	require.NoError(t, err)
+	require.Equal(t, 1, first.Count())
+	require.Equal(t, all.Count()-1, others.Count())
+	for core := range len(all) * 64 {
+		require.Equal(t, all.IsSet(core), first.IsSet(core) != others.IsSet(core), core)
+	}
+}
