@@ -46,6 +46,8 @@ func start(t *testing.T, x *indextest.Index, args ...string) *process {
 	config, err := configure(t, append([]string{
 		"--listen", address, "--elasticsearch-url", x.URL, "--read-alias", x.ReadAlias, "--write-alias", x.WriteAlias,
 		"--shutdown-delay", "0s",
+		// Where other tests have the processors, a suggestion may rightly take longer than half a second and be refused.
+		"--search-timeout", "15s", "--suggest-timeout", "15s",
 	}, args...)...)
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -142,8 +144,7 @@ func TestSchemathesis(t *testing.T) {
 		x.PutEvent(fmt.Sprintf("01a208e7-a676-782e-8251-6532606123%02d", n), 1, map[string]any{"title": fmt.Sprint("Event ", n), "city": "Wien"})
 	}
 	x.Refresh()
-	// Where other tests have the processors, a suggestion may rightly take longer than half a second and be refused.
-	p := start(t, x, "--log-level", "warn", "--search-timeout", "15s", "--suggest-timeout", "15s")
+	p := start(t, x, "--log-level", "warn")
 	schemathesis.Run(t, p.url, filepath.Join("testdata", "schemathesis"))
 	require.Empty(t, p.log.String(), "a warning or an error was logged")
 }
