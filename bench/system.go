@@ -20,6 +20,7 @@ type system struct {
 	named      *atomic.Int64 // indexers so far
 	indexer    string        // the program
 	definition string        // the index's settings and mappings
+	commit     string        // the checkout's when the run began: results that it writes change the checkout
 	corpus     *corpus
 	// pgsyncReady says that pgsync's database is there.
 	pgsyncReady bool
@@ -36,6 +37,7 @@ func open(ctx context.Context, config *runCommand, at addresses, results *Result
 	s := &system{
 		config: config, at: at, es: newElastic(at.Elasticsearch), dir: dir, results: results, begun: map[string]*Scenario{}, named: new(atomic.Int64),
 		indexer: config.program("cdc-indexer"), definition: filepath.Join("cdc-indexer", "pipelines", "events.index.yaml"),
+		commit: commit(config.Root),
 	}
 	if s.backlog, err = newBacklog(ctx, at); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
@@ -78,7 +80,7 @@ func (s *system) rounds(ctx context.Context, scenario string, contestants ...con
 			return err
 		}
 		into = &Scenario{
-			Date: time.Now().UTC().Truncate(time.Second), Commit: commit(s.config.Root), Machine: machine(), Load: loadAverage(),
+			Date: time.Now().UTC().Truncate(time.Second), Commit: s.commit, Machine: machine(), Load: loadAverage(),
 			Versions: s.versions(ctx),
 			Rounds:   s.config.Rounds, Events: s.config.Events, Envelope: round3(envelope),
 		}
