@@ -116,7 +116,7 @@ func TestLink(t *testing.T) {
 	l, err := openLink(ctx, "test", "127.0.0.1:0", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)
 	t.Cleanup(l.close)
-	client := &http.Client{Timeout: 500 * time.Millisecond, Transport: &http.Transport{}}
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{}}
 	t.Cleanup(client.CloseIdleConnections)
 	ask := func() error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.address(), http.NoBody)
@@ -134,7 +134,7 @@ func TestLink(t *testing.T) {
 		toxics  []toxic
 		arrives bool // the request
 	}{
-		"slow":      {[]toxic{newToxic("latency", downstream, map[string]int64{"latency": 2000})}, true},
+		"slow":      {[]toxic{newToxic("latency", downstream, map[string]int64{"latency": 10_000})}, true},
 		"narrow":    {[]toxic{newToxic("bandwidth", downstream, map[string]int64{"rate": 1})}, true},
 		"half-open": {[]toxic{newToxic("timeout", upstream, nil), newToxic("timeout", downstream, nil)}, false},
 		"lost":      {[]toxic{newToxic("timeout", downstream, map[string]int64{"timeout": 100})}, true},

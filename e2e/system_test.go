@@ -32,7 +32,7 @@ var errNotYet = errors.New("not yet")
 func eventAPI(t testing.TB) string      { return testenv.Address(t, "TEST_EVENTAPI_URL") }
 func elasticsearch(t testing.TB) string { return testenv.Address(t, testenv.ElasticsearchURL) }
 
-var client = &http.Client{Timeout: 30 * time.Second}
+var client = &http.Client{Timeout: patience} // reading a stream to its end included
 
 // call sends a request and returns the answer's status and body.
 func call(ctx context.Context, method, url string, header http.Header, body any) (int, []byte, error) {

@@ -62,7 +62,7 @@ func start(t *testing.T, databaseURL string, args ...string) *process {
 			t.Errorf("eventapi: %v\n%s", err, p.log)
 		}
 	})
-	testenv.Eventually(t, 10*time.Second, func(ctx context.Context) error {
+	testenv.Eventually(t, time.Minute, func(ctx context.Context) error {
 		_, err := p.do(ctx, http.MethodGet, "/healthz", "")
 		return err
 	})
@@ -167,7 +167,7 @@ func TestShutdownDrains(t *testing.T) {
 	}()
 	waitForLock(t, database)
 	p.stop()
-	testenv.Eventually(t, 10*time.Second, func(ctx context.Context) error {
+	testenv.Eventually(t, time.Minute, func(ctx context.Context) error {
 		ready, err := p.do(ctx, http.MethodGet, "/readyz", "")
 		if err == nil && ready.status != http.StatusServiceUnavailable {
 			err = fmt.Errorf("status %d", ready.status)
@@ -209,7 +209,7 @@ func TestPurgesIdempotencyKeys(t *testing.T) {
 		require.NoError(t, err)
 	}
 	start(t, testenv.URLAs(t, database, "eventapi"), "--idempotency-ttl", "1h", "--purge-interval", "10ms")
-	testenv.Eventually(t, 10*time.Second, func(ctx context.Context) error {
+	testenv.Eventually(t, time.Minute, func(ctx context.Context) error {
 		var keys string
 		err := conn.QueryRow(ctx, "SELECT string_agg(key, ' ') FROM idempotency_keys").Scan(&keys)
 		if err == nil && keys != "young" {
@@ -269,7 +269,7 @@ func TestAccessLog(t *testing.T) {
 	p := start(t, "postgres://127.0.0.1:1/x")
 	answer, err := p.do(t.Context(), http.MethodGet, "/nowhere?x=1", "")
 	require.NoError(t, err)
-	testenv.Eventually(t, 5*time.Second, func(context.Context) error {
+	testenv.Eventually(t, time.Minute, func(context.Context) error {
 		for line := range strings.Lines(p.log.String()) {
 			var entry map[string]any
 			require.NoError(t, json.Unmarshal([]byte(line), &entry))
@@ -306,7 +306,7 @@ func lockEvents(t *testing.T, database string) pgx.Tx {
 func waitForLock(t *testing.T, database string) {
 	t.Helper()
 	conn := connect(t, database)
-	testenv.Eventually(t, 10*time.Second, func(ctx context.Context) error {
+	testenv.Eventually(t, time.Minute, func(ctx context.Context) error {
 		var waiting int
 		err := conn.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity
 			WHERE usename = 'eventapi' AND datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)

@@ -47,7 +47,7 @@ func start(t *testing.T, x *indextest.Index, args ...string) *process {
 		"--listen", address, "--elasticsearch-url", x.URL, "--read-alias", x.ReadAlias, "--write-alias", x.WriteAlias,
 		"--shutdown-delay", "0s",
 		// Where other tests have the processors, a suggestion may rightly take longer than half a second and be refused.
-		"--search-timeout", "15s", "--suggest-timeout", "15s",
+		"--elasticsearch-timeout", "15s", "--search-timeout", "15s", "--suggest-timeout", "15s",
 	}, args...)...)
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -62,7 +62,7 @@ func start(t *testing.T, x *indextest.Index, args ...string) *process {
 		stop()
 		require.NoError(t, <-stopped)
 	})
-	testenv.Eventually(t, 10*time.Second, func(ctx context.Context) error {
+	testenv.Eventually(t, time.Minute, func(ctx context.Context) error {
 		_, _, err := p.get(ctx, "/healthz")
 		return err
 	})

@@ -55,7 +55,7 @@ func TestNothingIsCommittedBeforeItIsApplied(t *testing.T) {
 	longer := time.NewTimer(9 * time.Second)
 	defer longer.Stop()
 	<-longer.C
-	got, err := g.committed(testenv.Context(t, 10*time.Second), 0, 0)
+	got, err := g.committed(testenv.Context(t, time.Minute), 0, 0)
 	require.NoError(t, err)
 	require.Equal(t, int64(-1), got)
 	require.Equal(t, generation, c.Status().Generation)
@@ -134,7 +134,7 @@ func TestABatchUnderWayIsFinishedAtShutdown(t *testing.T) {
 	go func() { stopped <- c.stop() }()
 	close(finish)
 	require.NoError(t, <-stopped)
-	got, err := g.committed(testenv.Context(t, 10*time.Second), 0, 0)
+	got, err := g.committed(testenv.Context(t, time.Minute), 0, 0)
 	require.NoError(t, err)
 	require.Equal(t, int64(1), got)
 }
@@ -152,7 +152,7 @@ func TestBadMessagesGoToTheDeadLettersAndOthersPass(t *testing.T) {
 		}
 		return nil
 	})
-	got, err := g.committed(testenv.Context(t, 10*time.Second), 0, 0)
+	got, err := g.committed(testenv.Context(t, time.Minute), 0, 0)
 	require.NoError(t, err)
 	require.Equal(t, int64(-1), got, "committed before the letters were safe")
 

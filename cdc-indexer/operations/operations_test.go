@@ -143,7 +143,7 @@ func (s *server) job(method, path, body string, want int) Job {
 // ended waits for a job's end.
 func (s *server) ended(id string) (job Job) {
 	s.t.Helper()
-	testenv.Eventually(s.t, 10*time.Second, func(context.Context) error {
+	testenv.Eventually(s.t, time.Minute, func(context.Context) error {
 		if job = s.job(http.MethodGet, "/api/jobs/"+id, "", http.StatusOK); job.State == Running {
 			return errors.New("still running")
 		}
@@ -244,7 +244,7 @@ func TestOneJobAtATime(t *testing.T) {
 	s := serve(t, p, "secret")
 	first := s.job(http.MethodPost, "/api/jobs", `{"kind":"reindex"}`, http.StatusAccepted)
 	require.Equal(t, Running, first.State)
-	testenv.Eventually(t, 10*time.Second, func(context.Context) error {
+	testenv.Eventually(t, time.Minute, func(context.Context) error {
 		job := s.job(http.MethodGet, "/api/jobs/"+first.ID, "", http.StatusOK)
 		if job.Phase != "copy" || job.Done != 40 || job.Total != 100 || job.Rate <= 0 || job.ETA == nil {
 			return fmt.Errorf("%+v", job)
@@ -309,7 +309,7 @@ func TestTheProgramEndsWhileAJobRuns(t *testing.T) {
 		return untilTold(ctx, progress)
 	}}, "secret")
 	job := s.job(http.MethodPost, "/api/jobs", `{"kind":"reindex"}`, http.StatusAccepted)
-	testenv.Eventually(t, 10*time.Second, func(context.Context) error {
+	testenv.Eventually(t, time.Minute, func(context.Context) error {
 		if s.jobs.List()[0].Phase != "copy" {
 			return errors.New("has not begun")
 		}
@@ -368,7 +368,7 @@ func TestTracesAreBounded(t *testing.T) {
 	require.Contains(t, text, "8 rows are being traced")
 	cancel() // the clients go
 	close(p.traces)
-	testenv.Eventually(t, 10*time.Second, func(context.Context) error {
+	testenv.Eventually(t, time.Minute, func(context.Context) error {
 		if status, text, _ := s.send(http.MethodGet, "/api/trace/a", "", ""); status != http.StatusOK {
 			return errors.New(text)
 		}

@@ -119,7 +119,7 @@ func (w *world) trace(t *testing.T, limit time.Duration, untilSearchable bool) *
 
 func (told *told) wait(t *testing.T, want ...string) {
 	t.Helper()
-	testenv.Eventually(t, 10*time.Second, func(context.Context) error {
+	testenv.Eventually(t, time.Minute, func(context.Context) error {
 		told.mu.Lock()
 		defer told.mu.Unlock()
 		if !slices.Equal(told.steps, want) {
@@ -206,7 +206,7 @@ func TestARowReadByASnapshotHasNoCommit(t *testing.T) {
 
 func TestATraceTakesNoLongerThanItsLimit(t *testing.T) {
 	t.Parallel()
-	const short = 300 * time.Millisecond
+	const short = time.Second
 	require.Equal(t, trace.End{Reason: trace.EndTimeout, Detail: "there was no change of this key"}, <-newWorld().trace(t, short, true).end)
 	require.Equal(t, trace.End{Reason: trace.EndTimeout, Detail: "changes that are not searchable yet: 1"}, <-newWorld(at(8, "c")).trace(t, short, true).end)
 	away := newWorld(at(8, "c"))
@@ -219,7 +219,7 @@ func TestAMessageThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	bad := at(8, "?")
 	bad.Unusable = "unsupported-operation"
-	told := newWorld(bad).trace(t, 300*time.Millisecond, true)
+	told := newWorld(bad).trace(t, time.Second, true)
 	require.Equal(t, trace.End{Reason: trace.EndTimeout, Detail: "what was written of this key gives no change: see the dead letters"}, <-told.end)
 	require.Len(t, told.all, 1)
 	require.Equal(t, "unsupported-operation", told.all[0].Detail)

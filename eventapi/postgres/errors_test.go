@@ -82,7 +82,7 @@ func TestUnknownConstraint(t *testing.T) {
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
 	database := testenv.Database(t)
-	store := openWithin(t, testenv.URLAs(t, database, "eventapi"), 100*time.Millisecond)
+	store := openWithin(t, testenv.URLAs(t, database, "eventapi"), time.Second)
 	created := create(t, store, "x")
 	tx, err := superuser(t, database).Begin(t.Context())
 	require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestReconnects(t *testing.T) {
 	_, err := superuser(t, database).Exec(t.Context(),
 		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'eventapi' AND datname = current_database()")
 	require.NoError(t, err)
-	testenv.Eventually(t, 10*time.Second, func(ctx context.Context) error {
+	testenv.Eventually(t, time.Minute, func(ctx context.Context) error {
 		_, err := store.Get(ctx, created.ID)
 		if err != nil {
 			require.ErrorIs(t, err, event.ErrUnavailable)

@@ -72,13 +72,13 @@ func startGathering(t *testing.T, ctx context.Context, titles ...string) *gather
 // underWay returns when n groups have been begun.
 func (g *gathering) underWay(t *testing.T, n int32) {
 	t.Helper()
-	require.Eventually(t, func() bool { return g.table.begun.Load() == n }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return g.table.begun.Load() == n }, time.Minute, time.Millisecond)
 }
 
 // wait returns when n events wait for the next group.
 func (g *gathering) wait(t *testing.T, n int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return len(g.waiting) == n }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(g.waiting) == n }, time.Minute, time.Millisecond)
 }
 
 // begin begins to create an event.

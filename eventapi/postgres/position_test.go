@@ -125,7 +125,7 @@ func TestPositionOfACreateBehindADelete(t *testing.T) {
 		results <- result{at, err}
 	}()
 	observer := superuser(t, url)
-	testenv.Eventually(t, 10*time.Second, func(ctx context.Context) error {
+	testenv.Eventually(t, time.Minute, func(ctx context.Context) error {
 		var waiting int
 		err := observer.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity
 			WHERE datname = current_database() AND usename = 'eventapi' AND wait_event_type = 'Lock'`).Scan(&waiting)

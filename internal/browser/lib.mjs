@@ -9,7 +9,7 @@ const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 export const url = process.env.PAGE_URL;
-const patience = 12_000; // milliseconds; a machine may be busy
+const patience = 30_000; // milliseconds; a machine may be busy
 
 let browser;
 before(async () => {
