@@ -50,6 +50,11 @@ const (
 	readOnly         = "25006" // a standby after a failover
 	lockNotAvailable = "55P03"
 	notPrerequisite  = "55000" // asking a standby for the position of a write
+
+	// The server has ended the session, and its transaction with it, since this process paused inside it or it went on
+	// for longer than an administrator allows (Postgres 17 and later).
+	idleInTransaction  = "25P03" // idle_in_transaction_session_timeout
+	transactionTimeout = "25P04" // transaction_timeout
 )
 
 // classify turns an error of the driver into one of package event where there is one that says it.
@@ -78,7 +83,7 @@ func classifyRefusal(refused *pgconn.PgError, doing string) error {
 			return invalid(known.Field, known.Message)
 		}
 		return invalid("", "breaks the rule "+refused.ConstraintName+" of the database")
-	case queryCanceled, readOnly, lockNotAvailable, notPrerequisite:
+	case queryCanceled, readOnly, lockNotAvailable, notPrerequisite, idleInTransaction, transactionTimeout:
 		return fmt.Errorf("%s: %w: %w", doing, event.ErrUnavailable, refused)
 	}
 	switch refused.Code[:2] {

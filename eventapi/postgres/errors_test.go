@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +104,34 @@ func TestUnavailable(t *testing.T) {
 	store.Close()
 	_, err = store.Get(t.Context(), created.ID)
 	require.ErrorIs(t, err, event.ErrUnavailable)
+}
+
+// The server ends the transaction of a process that pauses inside it, so that others get the row's lock. The write has
+// not happened, and its caller may try again.
+func TestPausedInsideATransaction(t *testing.T) {
+	t.Parallel()
+	database := testenv.Database(t)
+	store := openWithin(t, testenv.URLAs(t, database, "eventapi"), time.Second)
+	created := create(t, store, "x")
+	admin := superuser(t, database)
+	paused := false
+	_, _, err := store.Update(t.Context(), created.ID, nil, func(current event.Event) (event.Fields, error) {
+		paused = true
+		testenv.Eventually(t, time.Minute, func(ctx context.Context) error {
+			var sessions int
+			err := admin.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'eventapi' AND datname = current_database()").Scan(&sessions)
+			if err == nil && sessions > 0 {
+				err = errors.New("the transaction goes on")
+			}
+			return err
+		})
+		return retitle("y")(current)
+	})
+	require.True(t, paused)
+	require.ErrorIs(t, err, event.ErrUnavailable)
+	got, err := store.Get(t.Context(), created.ID)
+	require.NoError(t, err)
+	require.Equal(t, "x", got.Title)
 }
 
 // Connections that the server has cut are replaced.
