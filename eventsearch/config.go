@@ -98,6 +98,11 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("--%s must be positive", limit.option))
 		}
 	}
+	for option, value := range map[string]time.Duration{"search-timeout": c.SearchTimeout, "suggest-timeout": c.SuggestTimeout} {
+		if request := c.Elasticsearch.Timeout; value > request {
+			errs = append(errs, fmt.Errorf("--%s (%s) must not be longer than --elasticsearch-timeout (%s), which ends its request", option, value, request))
+		}
+	}
 	if c.ShutdownDelay < 0 {
 		errs = append(errs, errors.New("--shutdown-delay must not be negative"))
 	}

@@ -153,10 +153,12 @@ func TestBadConfigurationNamesTheOption(t *testing.T) {
 	t.Parallel()
 	for option, args := range map[string][]string{
 		"--elasticsearch-url (EVENTSEARCH_ELASTICSEARCH_URL)": {"--elasticsearch-url", "localhost:9200"},
-		"--listen":           {"--listen", "8081"},
-		"--max-searches":     {"--max-searches", "0"},
-		"--max-waits":        {"--max-waits=-1"},
-		"--search-timeout":   {"--search-timeout", "10us"},
+		"--listen":         {"--listen", "8081"},
+		"--max-searches":   {"--max-searches", "0"},
+		"--max-waits":      {"--max-waits=-1"},
+		"--search-timeout": {"--search-timeout", "10us"},
+		"--search-timeout (6s) must not be longer than --elasticsearch-timeout (5s)":  {"--search-timeout", "6s"},
+		"--suggest-timeout (2s) must not be longer than --elasticsearch-timeout (1s)": {"--suggest-timeout", "2s", "--elasticsearch-timeout", "1s"},
 		"--cursor-ttl":       {"--cursor-ttl", "0s"},
 		"--read-alias":       {"--read-alias", ""},
 		"--shutdown-delay":   {"--shutdown-delay=-1s"},
