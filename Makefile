@@ -113,7 +113,7 @@ screenshots: ## Take the README's pictures of the pages, from a running system
 	  BROWSER_MODULES=$(CURDIR)/.stack/browser node docs/images/screenshots.mjs
 
 # Long tests of what `cdc-indexer` does by itself: `make test` runs them.
-NOT_ABOUT_CONTAINERS = TestReindexKilled|TestReindexUnderWrites|TestRollback|TestSlotLost|TestVerify|TestPrometheus
+NOT_ABOUT_CONTAINERS = TestReindexKilled|TestReindexUnderWrites|TestRollback|TestSearchesWhile|TestSlotLost|TestVerify|TestPrometheus
 
 .PHONY: test-docker
 test-docker: ## Run the tests of the adapters, and end to end, on containers

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/segmentio/kafka-go"
@@ -124,7 +125,7 @@ func (s *system) messages(topic string) (all []kafka.Message) {
 		require.NoError(s.t, partition.Error)
 		reader := kafka.NewReader(kafka.ReaderConfig{
 			Brokers: strings.Split(testenv.Address(s.t, testenv.KafkaBrokers), ","), Topic: topic, Partition: partition.Partition,
-			MaxBytes: 20 << 20,
+			MaxBytes: 20 << 20, MaxWait: 100 * time.Millisecond, // what Close waits for
 		})
 		for range partition.LastOffset {
 			message, err := reader.ReadMessage(ctx)
