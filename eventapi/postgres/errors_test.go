@@ -119,7 +119,7 @@ func TestPausedInsideATransaction(t *testing.T) {
 		paused = true
 		testenv.Eventually(t, time.Minute, func(ctx context.Context) error {
 			var sessions int
-			err := admin.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'eventapi' AND datname = current_database()").Scan(&sessions)
+			err := admin.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'eventapi' AND datname = current_database() AND xact_start IS NOT NULL").Scan(&sessions)
 			if err == nil && sessions > 0 {
 				err = errors.New("the transaction goes on")
 			}
