@@ -31,7 +31,7 @@ func TestATraceGoesFromTheRequestIntoTheIndex(t *testing.T) {
 		"EVENTAPI_DATABASE_URL="+testenv.URLAs(t, testenv.Address(t, testenv.PostgresURL), "eventapi"))...)
 
 	event := newEvent("traced")
-	event["id"] = "01900000-0000-7000-8000-0000000007e1"
+	event["id"] = newUUID()
 	id := event["id"].(string)
 	for _, write := range []struct {
 		method, path string

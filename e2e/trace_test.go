@@ -23,7 +23,7 @@ type traceStep struct {
 func TestARowIsTraced(t *testing.T) {
 	t.Parallel()
 	event := newEvent("traced")
-	event["id"] = "01900000-0000-7000-8000-00000000e2e0"
+	event["id"] = newUUID()
 	id := event["id"].(string)
 	request, err := http.NewRequestWithContext(testenv.Context(t, patience), http.MethodGet, indexerURL(t)+"/api/trace/"+id+"?until_searchable=false", http.NoBody)
 	require.NoError(t, err)
